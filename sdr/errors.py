@@ -1,0 +1,44 @@
+"""One clear message and exit status 1 for whatever a user can mend; a traceback only for our own bugs."""
+
+import errno
+import functools
+import signal
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user can mend. The text says what is wrong, where, and what to do."""
+
+
+_DISK = {
+    errno.ENOSPC: "the disk is full: free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EACCES: "no permission: check the owner and mode of that path",
+    errno.EPERM: "no permission: check the owner and mode of that path",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+def program(main: Callable[..., None]) -> Callable[..., None]:
+    """Make `main` a command: user errors, full disks and interrupts end in one line and exit status 1."""
+
+    @functools.wraps(main)
+    def run(*args, **kwargs) -> None:
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            main(*args, **kwargs)
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        except KeyboardInterrupt:
+            sys.exit("interrupted: nothing half-written was kept; run the same command again to go on")
+        except OSError as error:
+            if error.errno not in _DISK:
+                raise
+            sys.exit(f"error: {error.filename or 'output'}: {_DISK[error.errno]}")
+
+    return run
+
+
+def _terminate(signum, frame):
+    raise KeyboardInterrupt

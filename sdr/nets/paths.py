@@ -1,0 +1,26 @@
+"""Which path through the groups a sub-net takes (paper, section 4.2: each D_i is mapped to a path in advance)."""
+
+from sdr.errors import UserError
+from sdr.nets.backbone import N_STAGES
+
+
+def path_of(subnet: int, groups: int) -> tuple[int, ...]:
+    """Return the group that sub-net `subnet` uses in each stage: its digits in base `groups`, last stage fastest.
+
+    So the first `groups` sub-nets differ in the last stage alone, the first `groups²` in the last two, and so
+    on: the order in which progressive training adds them (paper, Fig. 3).
+    """
+    digits = []
+    for _ in range(N_STAGES):
+        subnet, digit = divmod(subnet, groups)
+        digits.append(digit)
+    return tuple(reversed(digits))
+
+
+def check_n_subnets(n_subnets: int, n_paths: int) -> None:
+    """Raise UserError unless `1 ≤ n_subnets ≤ n_paths`."""
+    if not 1 <= n_subnets <= n_paths:
+        raise UserError(
+            f"params.yaml: n_subnets is {n_subnets}, but this backbone has groups^stages = {n_paths} paths: "
+            f"choose 1 to {n_paths}, or raise backbone.groups"
+        )

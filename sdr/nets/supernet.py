@@ -1,0 +1,116 @@
+"""The super-net W_0 and its sub-nets W_i ⊆ W_0 (paper, section 4.2 and Fig. 3), by check-out and check-in.
+
+W_0 is an ordinary ResNet of the full widths. The channels of every stage are `[shared | g1 | … | gG]`. A sub-net
+is an ordinary ResNet too: its weights are the slices of W_0's that belong to `shared ∪ g[path]` on each side. All
+sub-nets have the same shapes, so that one *template* serves them all: check a path out into the template, train or
+evaluate that as any module, check it in again. Momentum is sliced as the weights are, so "Optimize W_i" (Algorithm 1)
+touches W_i and nothing else.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from sdr.nets.backbone import N_STAGES, Backbone
+
+Path = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A tensor's axis of `shared + groups · group` channels in W_0, `shared + group` in a sub-net."""
+
+    stage: int
+    shared: int
+    group: int
+
+    def pieces(self, path: Path) -> list[tuple[int, int, int]]:
+        """The channels that `path` uses, as (start in W_0, start in the sub-net, length)."""
+        return [(0, 0, self.shared), (self.shared + path[self.stage] * self.group, self.shared, self.group)]
+
+
+Axes = tuple[Axis | None, ...]  # one an axis of the tensor; None: not split
+
+
+def split_axes(network: nn.Module, spec: Backbone) -> dict[str, Axes]:
+    """Name the split axes of every parameter of `network` (`.backbone`, `.projector`, …) that has one."""
+    axes: dict[str, Axes] = {}
+    enter: Axis | None = None  # the stem is shared by all
+    for stage in range(N_STAGES):
+        inner = Axis(stage, spec.shared[stage], spec.group[stage])
+        leave = Axis(stage, spec.shared[stage] * spec.expansion, spec.group[stage] * spec.expansion)
+        for index, block in enumerate(getattr(network.backbone, f"layer{stage + 1}")):
+            last = f"conv{2 if spec.block == 'basic' else 3}"
+            out: Axis | None = None
+            for name, module in block.named_modules():
+                prefix = f"backbone.layer{stage + 1}.{index}.{name}"
+                if isinstance(module, nn.Conv2d):
+                    shortcut = name.startswith("downsample")
+                    out = leave if shortcut or name == last else inner
+                    axes[f"{prefix}.weight"] = (out, enter if shortcut or name == "conv1" else inner, None, None)
+                elif isinstance(module, nn.BatchNorm2d):  # follows its convolution
+                    axes[f"{prefix}.weight"] = axes[f"{prefix}.bias"] = (out,)
+            enter = leave
+    axes["projector.0.weight"] = (None, enter)
+    return axes
+
+
+def blocks(whole: Tensor, part: Tensor, axes: Axes, path: Path) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pair the views of W_0's tensor `whole` and of the sub-net's tensor `part` that hold the same elements."""
+    pieces = [[(0, 0, n)] if axis is None else axis.pieces(path) for axis, n in zip(axes, part.shape)]
+    for choice in product(*pieces):
+        a, b = whole, part
+        for dim, (start, offset, length) in enumerate(choice):
+            a, b = a.narrow(dim, start, length), b.narrow(dim, offset, length)
+        yield a, b
+
+
+class SubNets:
+    """Checks sub-nets out of a super-net into a template, and in again.
+
+    Args:
+        supernet: W_0.
+        template: the same network at a sub-net's widths.
+        spec: the widths.
+        optimizers: the super-net's and the template's optimizer (the same class, parameters in the same order);
+            their per-parameter state, momentum say, is sliced like the parameters.
+    """
+
+    def __init__(
+        self,
+        supernet: nn.Module,
+        template: nn.Module,
+        spec: Backbone,
+        optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] | None = None,
+    ):
+        self.template = template
+        axes = split_axes(template, spec)
+        self._pairs: list[tuple[Tensor, Tensor, Axes]] = []
+        for (name, whole), part in zip(supernet.named_parameters(), template.parameters(), strict=True):
+            split = axes.get(name, (None,) * whole.ndim)
+            self._pairs.append((whole, part, split))
+            if optimizers is not None:
+                states = optimizers[0].state[whole], optimizers[1].state[part]
+                self._pairs += [
+                    (states[0][key], states[1][key], split)
+                    for key, value in states[0].items()
+                    if torch.is_tensor(value) and value.shape == whole.shape
+                ]
+
+    @torch.no_grad()
+    def check_out(self, path: Path) -> nn.Module:
+        """Copy the slices of `path`, parameters and optimizer state, into the template; return the template."""
+        for whole, part, axes in self._pairs:
+            for a, b in blocks(whole, part, axes, path):
+                b.copy_(a)
+        return self.template
+
+    @torch.no_grad()
+    def check_in(self, path: Path) -> None:
+        """Write the template back to the slices of `path`. Everything outside W_path stays as it is."""
+        for whole, part, axes in self._pairs:
+            for a, b in blocks(whole, part, axes, path):
+                a.copy_(b)
