@@ -1,0 +1,113 @@
+"""The random views of SimSiam, made in a batch on the training device (Chen and He, CVPR 2021, appendix A).
+
+Each image has its own random parameters, drawn from torchvision's distributions as a function of (seed, step, place
+in the batch). Crop, resize and flip are one linear map an axis: `Ry · image · Rxᵀ`, with the antialiased bilinear
+weights of torchvision's `resize`.
+"""
+
+import math
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from sdr.data import colour
+from sdr.params import Section
+
+# ImageNet's statistics, which timm and torchvision take as the default for inputs in [0, 1].
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+class Views(Section):
+    """The distribution τ of augmentations."""
+
+    size: PositiveInt = Field(ge=8)  # side of a view, pixels
+    scale: list[float] = Field(min_length=2, max_length=2)  # share of the image's area that a crop covers
+    jitter: list[float] = Field(min_length=4, max_length=4)  # brightness, contrast, saturation, hue
+    jitter_p: float = Field(ge=0, le=1)
+    grey_p: float = Field(ge=0, le=1)
+    blur_p: float = Field(ge=0, le=1)
+    blur_sigma: list[float] = Field(min_length=2, max_length=2)  # pixels of the view
+
+
+def two_views(images: Tensor, views: Views, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Make the two views of a batch.
+
+    Args:
+        images: `N×H×W×3` uint8, on any device.
+        generator: a CPU generator, so that the draws are the same on every device.
+
+    Returns:
+        x1 and x2, each `N×3×S×S` float32 in channels_last layout, normalised.
+    """
+    x = images.permute(0, 3, 1, 2).to(torch.float32) / 255
+    return _view(x, views, generator), _view(x, views, generator)
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Subtract the mean and divide by the deviation of each channel; `N×3×H×W` in [0, 1], channels_last out."""
+    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _view(x: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+    n, _, height, width = x.shape
+
+    def chance(p: float) -> Tensor:  # N bool
+        return (torch.rand(n, generator=generator) < p).to(x.device)
+
+    box = crop_boxes(n, height, width, views.scale, generator)
+    flip = torch.rand(n, generator=generator) < 0.5
+    x = crop_resize_flip(x, box.to(x.device), flip.to(x.device), views.size)
+    x = colour.jitter(x, views.jitter, chance(views.jitter_p), generator)
+    x = torch.where(chance(views.grey_p).view(-1, 1, 1, 1), colour.luminance(x).expand_as(x), x)
+    if views.blur_p > 0:
+        low, high = views.blur_sigma
+        sigma = (low + (high - low) * torch.rand(n, generator=generator)).to(x.device)
+        blurred = chance(views.blur_p)
+        x[blurred] = colour.gaussian_blur(x[blurred], sigma[blurred])
+    return normalise(x)
+
+
+def crop_boxes(n: int, height: int, width: int, scale: list[float], generator: torch.Generator) -> Tensor:
+    """Draw `N×4` crops (top, left, height, width), as torchvision's RandomResizedCrop: area uniform in `scale`,
+    log aspect uniform in log [3/4, 4/3], ten tries, then the whole centre at the nearest allowed aspect."""
+    tries = 10
+    area = height * width * torch.empty(n, tries).uniform_(*scale, generator=generator)
+    ratio = torch.empty(n, tries).uniform_(math.log(3 / 4), math.log(4 / 3), generator=generator).exp()
+    w, h = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()  # N×tries
+    fits = (w >= 1) & (w <= width) & (h >= 1) & (h <= height)
+    first = fits.to(torch.uint8).argmax(1, keepdim=True)
+    aspect = min(max(width / height, 3 / 4), 4 / 3)
+    full_w, full_h = min(width, round(height * aspect)), min(height, round(width / aspect))
+    found = fits.any(1)
+    w = torch.where(found, w.gather(1, first)[:, 0], full_w)
+    h = torch.where(found, h.gather(1, first)[:, 0], full_h)
+    place = torch.rand(n, 2, generator=generator)
+    top, left = (place[:, 0] * (height - h + 1)).floor(), (place[:, 1] * (width - w + 1)).floor()
+    centre_top, centre_left = (height - full_h) // 2, (width - full_w) // 2
+    top, left = torch.where(found, top, centre_top), torch.where(found, left, centre_left)
+    return torch.stack([top, left, h, w], dim=1)
+
+
+def crop_resize_flip(x: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:
+    """Crop each image to its box, resize to `size` (antialiased bilinear), mirror where `flip`.
+
+    `N×3×H×W`, `N×4` boxes, `N` bool → `N×3×S×S`, equal to torchvision's `resized_crop` and `hflip`.
+    """
+    rows = resize_weights(box[:, 0], box[:, 2], x.shape[2], size)  # N×S×H
+    cols = resize_weights(box[:, 1], box[:, 3], x.shape[3], size)  # N×S×W
+    cols = torch.where(flip.view(-1, 1, 1), cols.flip(1), cols)
+    return rows.unsqueeze(1) @ x @ cols.transpose(1, 2).unsqueeze(1)
+
+
+def resize_weights(start: Tensor, length: Tensor, pixels: int, size: int) -> Tensor:
+    """The triangle filter that maps `length` pixels from `start` (both `N`) onto `size`: `N×size×pixels`."""
+    scale = (length / size).view(-1, 1, 1)  # input pixels an output pixel
+    out = torch.arange(size, device=start.device).view(1, -1, 1)
+    at = torch.arange(pixels, device=start.device).view(1, 1, -1) - start.view(-1, 1, 1)
+    centre = (out + 0.5) * scale
+    weight = (1 - ((at + 0.5 - centre) / scale.clamp(min=1)).abs()).clamp(min=0)
+    weight = weight * ((at >= 0) & (at < length.view(-1, 1, 1)))  # the crop's border is the image's end
+    return weight / weight.sum(2, keepdim=True)

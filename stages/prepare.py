@@ -1,0 +1,24 @@
+"""Stage `prepare`: the unlabelled corpus, indexed and packed."""
+
+from sdr.data.corpus import Data, prepare
+from sdr.errors import program
+from sdr.outputs import output_dir
+from sdr.params import load
+
+
+@program
+def main() -> None:
+    data = load(data=Data)["data"]
+    with output_dir("artifacts/data") as target:
+        meta = prepare(data, target)
+    domains = meta["domains"]
+    largest = sorted(domains, key=domains.get, reverse=True)[:12]
+    print(f"corpus: {meta['n']:,} images; domains: {len(domains)}")
+    print("  " + ", ".join(f"{domain} {domains[domain]:,}" for domain in largest))
+    print(
+        f"  left out: {meta['duplicates_dropped']:,} near-duplicates, {len(meta['skipped']):,} unreadable files"
+    )
+
+
+if __name__ == "__main__":
+    main()

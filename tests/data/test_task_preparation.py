@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdr.data.prepare_task import prepare_task
+from sdr.data.task import Task, TaskSpec
+from sdr.errors import UserError
+
+GREYS = {"ant": 40, "bee": 200}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("SDR_DATA_TASKS", str(tmp_path / "tasks"))
+    return tmp_path / "tasks" / "insects"
+
+
+@pytest.fixture
+def target(tmp_path):
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def _fill(root, split, count, start=0):
+    for label, grey in GREYS.items():
+        (root / split / label).mkdir(parents=True, exist_ok=True)
+        for index in range(start, start + count):
+            Image.new("RGB", (12, 10), (grey, index, 0)).save(root / split / label / f"{index}.png")
+
+
+def _prepare(target, metric="top1", bad=0.0, source="folder"):
+    return prepare_task("insects", TaskSpec(source=source, metric=metric), 8, bad, target)
+
+
+def test_a_folder_becomes_a_task(root, target):
+    _fill(root, "train", 6)
+    _fill(root, "test", 3, start=50)
+    meta = _prepare(target)
+    task = Task.open(target)
+    assert meta == json.loads((target / "meta.json").read_text()) == task.meta
+    assert (task.name, task.metric, task.classes, task.multilabel) == (
+        "insects",
+        "top1",
+        ["ant", "bee"],
+        False,
+    )
+    assert not task.has_val
+    assert (meta["n_train"], meta["n_val"], meta["n_test"]) == (12, 0, 6)
+    assert (meta["chance"], meta["largest_class"], meta["raw_knn"]) == (50.0, 50.0, 100.0)
+    assert meta["overlap"] == {"train-test": 0}
+    for split in ("train", "test"):
+        images, targets = task.images(split), task.targets(split)
+        assert images.shape[1:] == (8, 8, 3) and targets.dtype == np.int64
+        np.testing.assert_array_equal(images[:, 0, 0, 0], np.array([40, 200])[targets])
+    assert task.origins["train"][0] == "train/ant/0.png"
+
+
+def test_a_validation_split_is_taken_and_overlaps_are_counted(root, target):
+    _fill(root, "train", 4)
+    _fill(root, "val", 3, start=2)  # two of each class are also in train
+    _fill(root, "test", 3, start=4)  # one of each class is also in val
+    meta = _prepare(target)
+    assert Task.open(target).has_val
+    assert len(Task.open(target).targets("val")) == 6
+    assert meta["overlap"] == {"train-val": 4, "train-test": 0, "val-test": 2}
+
+
+def test_several_labels_come_from_a_table(root, target):
+    for split in ("train", "test"):
+        _fill(root, split, 3)
+        rows = [
+            f"{label}/{index}.png,{'ant;bee' if index == 0 else label}"
+            for label in GREYS
+            for index in range(3)
+        ]
+        (root / split / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    meta = _prepare(target, metric="map")
+    targets = Task.open(target).targets("train")
+    assert meta["multilabel"] and meta["raw_knn"] is None
+    np.testing.assert_array_equal(targets[:4], [[1, 1], [1, 0], [1, 0], [1, 1]])
+
+
+def test_a_table_without_its_columns_is_refused(root, target):
+    _fill(root, "train", 3)
+    _fill(root, "test", 3)
+    (root / "test/labels.csv").write_text("name;class\n")
+    with pytest.raises(UserError, match="labels.csv: no columns file,label"):
+        _prepare(target)
+
+
+def _only_one_class(root):
+    for split in ("train", "test"):
+        for path in (root / split / "bee").iterdir():
+            path.unlink()
+
+
+def _one_image(root):
+    for index in (1, 2, 3):
+        (root / f"train/bee/{index}.png").unlink()
+
+
+def _unknown_class(root):
+    (root / "test/bee").rename(root / "test/cow")
+
+
+def _no_test(root):
+    for path in root.glob("test/*/*"):
+        path.unlink()
+    for path in (*root.glob("test/*"), root / "test"):
+        path.rmdir()
+
+
+def _empty_test(root):
+    for path in root.glob("test/*/*"):
+        path.unlink()
+
+
+def _no_task(root):
+    root.rename(root.with_name("birds"))
+
+
+def _bad_file(root):
+    (root / "train/bee/1.png").write_text("no picture")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_only_one_class, "one class only, ant"),
+        (_one_image, "one training image only of class bee"),
+        (_unknown_class, "class cow is in test but not in train"),
+        (_no_test, "test not found; it should hold CLASS/"),
+        (_empty_test, "no image in split test"),
+        (_no_task, "insects not found; it should hold train/CLASS"),
+        (_bad_file, "1 of 14 files cannot be read(.|\n)*train/bee/1.png: not an image"),
+    ],
+)
+def test_what_is_no_task_says_why(root, target, spoil, message):
+    _fill(root, "train", 4)
+    _fill(root, "test", 3)
+    spoil(root)
+    with pytest.raises(UserError, match=message):
+        _prepare(target)
+
+
+def test_bad_files_within_the_share_are_skipped(root, target):
+    _fill(root, "train", 4)
+    _fill(root, "test", 3)
+    _bad_file(root)
+    meta = _prepare(target, bad=0.1)
+    assert meta["n_train"] == 7 and meta["skipped"] == ["train/bee/1.png: not an image"]
+
+
+def test_unknown_names_list_the_known_ones(root, target):
+    with pytest.raises(UserError, match="tasks.insects.source: ftp is none of builtin, folder"):
+        _prepare(target, source="ftp")
+    with pytest.raises(
+        UserError, match="tasks.insects: no built-in task of that name; there are photographs"
+    ):
+        _prepare(target, source="builtin")

@@ -1,0 +1,89 @@
+"""Views against torchvision: the resampling image by image, the draws in distribution."""
+
+import numpy as np
+import pytest
+import torch
+import torchvision.transforms.v2.functional as tv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from torchvision.transforms import v2
+
+from sdr.data.views import Views, crop_boxes, crop_resize_flip, normalise, two_views
+from sdr.train.randomness import torch_rng
+
+VIEWS = Views(
+    size=32, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=0.5, blur_sigma=[0.1, 2.0]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_crop_resize_flip_is_torchvisions(data):
+    height, width, size = (data.draw(st.integers(8, 70)) for _ in range(3))
+    h, w = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
+    top, left = data.draw(st.integers(0, height - h)), data.draw(st.integers(0, width - w))
+    flip = data.draw(st.booleans())
+    x = torch.rand(1, 3, height, width)
+    expected = tv.resized_crop(x, top, left, h, w, [size, size], antialias=True)
+    expected = tv.horizontal_flip(expected) if flip else expected
+    got = crop_resize_flip(x, torch.tensor([[top, left, h, w]]), torch.tensor([flip]), size)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (40, 90), (120, 20)])
+def test_crops_have_torchvisions_distribution(shape):
+    n = 2500
+    torch.manual_seed(0)
+    reference = torch.tensor(
+        [v2.RandomResizedCrop.make_params(v2.RandomResizedCrop(8, (0.2, 1.0)), [torch.empty(3, *shape)])[k]
+         for _ in range(n) for k in ("top", "left", "height", "width")]
+    ).view(n, 4)  # fmt: skip
+    ours = crop_boxes(n, *shape, [0.2, 1.0], torch_rng(1))
+    for column in range(4):
+        assert stats.ks_2samp(ours[:, column], reference[:, column]).pvalue > 1e-3
+    assert (ours[:, 0] + ours[:, 2] <= shape[0]).all() and (ours[:, 1] + ours[:, 3] <= shape[1]).all()
+    assert (ours[:, :2] >= 0).all() and (ours[:, 2:] >= 1).all()
+
+
+def test_views_have_torchvisions_distribution():
+    """Per-image mean, deviation and colourfulness of whole views: two-sample tests against the published pipeline."""
+    rng = np.random.default_rng(0)
+    base = tv.resize(torch.from_numpy(rng.integers(0, 256, (1, 3, 12, 12), dtype=np.uint8)), [64, 64], antialias=True)
+    images = base.expand(1500, -1, -1, -1)
+    reference = v2.Compose(
+        [
+            v2.RandomResizedCrop(32, (0.2, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.4, 0.1)], p=0.8),
+            v2.RandomGrayscale(0.2),
+            v2.RandomApply([v2.GaussianBlur(13, (0.1, 2.0))], p=0.5),
+        ]
+    )
+    torch.manual_seed(0)
+    theirs = normalise(torch.stack([reference(image) for image in images]))
+    ours, _ = two_views(images.permute(0, 2, 3, 1).contiguous(), VIEWS, torch_rng(3))
+
+    def measures(x: torch.Tensor) -> list[torch.Tensor]:
+        edges = (x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3))
+        mirror = (x * torch.linspace(-1, 1, 32)).mean((1, 2, 3))
+        return [x.mean((1, 2, 3)), x.std((1, 2, 3)), x.std(1).mean((1, 2)), x[:, 0].mean((1, 2)), edges, mirror]
+
+    for a, b in zip(measures(ours), measures(theirs)):
+        assert stats.ks_2samp(a, b).pvalue > 1e-3
+
+
+def test_views_are_a_function_of_the_generators_key():
+    images = torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8)
+    first, again, other = (two_views(images, VIEWS, torch_rng(*key)) for key in [(0, 5), (0, 5), (0, 6)])
+    assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0]) and not torch.equal(first[0], first[1])
+    assert first[0].shape == (6, 3, 32, 32) and first[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_unknown_or_mistyped_fields_are_refused():
+    with pytest.raises(ValueError, match="sizes"):
+        Views(**VIEWS.model_dump(), sizes=3)
+    with pytest.raises(ValueError, match="grey_p"):
+        Views(**(VIEWS.model_dump() | {"grey_p": 1.5}))
