@@ -1,0 +1,61 @@
+"""A trained super-net with its calibration: any of its networks, ready to evaluate."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from timm.models.resnet import ResNet
+
+from sdr.errors import UserError
+from sdr.nets.heads import Heads
+from sdr.nets.paths import path_of
+from sdr.nets.supernet import SubNets
+from sdr.route.calibrate import set_statistics
+from sdr.ssl.simsiam import SimSiam
+from sdr.ssl.store import load_network
+
+
+class TrainedSdr:
+    """W_0 and its sub-nets.
+
+    Args:
+        directory: `artifacts/sdrnet`.
+        calibration: `artifacts/calibration`; None leaves the statistics unset (to calibrate them).
+        device: where to put them.
+
+    Raises:
+        UserError: a file is missing or does not fit.
+    """
+
+    def __init__(self, directory: str | Path, calibration: str | Path | None, device: torch.device):
+        network, self.spec, self.config = load_network(directory, device)
+        self.n_subnets: int = self.config["n_subnets"]
+        template = SimSiam(self.spec, self.spec.subnet_widths, Heads(**self.config["heads"]))
+        template = template.eval().to(device, memory_format=torch.channels_last)
+        self._supernet, self._subnets = network, SubNets(network, template, self.spec)
+        self._statistics = None
+        if calibration is not None:
+            file = Path(calibration) / "bn.safetensors"
+            if not file.exists():
+                raise UserError(f"{file}: not found; run the stage calibrate")
+            self._statistics = load_file(file)
+            if len(self._statistics["subnets"]) != self.n_subnets:
+                raise UserError(f"{file}: does not belong to {directory}; run the stage calibrate")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Planes a stage of a sub-net."""
+        return self.spec.subnet_widths
+
+    def supernet(self) -> ResNet:
+        """W_0's backbone."""
+        if self._statistics is not None:
+            set_statistics(self._supernet.backbone, self._statistics["w0"])
+        return self._supernet.backbone
+
+    def subnet(self, number: int) -> ResNet:
+        """The backbone of sub-net `number`, valid until the next call: all are checked out into one template."""
+        backbone = self._subnets.check_out(path_of(number, self.spec.groups)).backbone
+        if self._statistics is not None:
+            set_statistics(backbone, self._statistics["subnets"][number])
+        return backbone
