@@ -1,0 +1,140 @@
+"""What the page says in words and small tables beside the figures."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sdr.report.run import Run
+
+
+def header(run: Run) -> list[tuple[str, str]]:
+    """What this run is: (label, value) pairs."""
+    data = run.data
+    subnet, supernet = widths(run.sdrnet.get("backbone", {}))
+    return [
+        ("corpus", str(data.get("source", "–"))),
+        ("images", f"{_count(data.get('n'))}"),
+        ("stored size", f"{data.get('size', '–')} px"),
+        ("tasks", str(len(run.tasks))),
+        ("sub-nets", str(run.n_subnets)),
+        ("seed", str(run.seed)),
+        ("widths of a sub-net", subnet),
+        ("widths of the super-net", supernet),
+    ]
+
+
+def domains(run: Run, most: int = 12) -> str:
+    """The largest domains of the corpus with their numbers of images, in words."""
+    counts = sorted(run.data.get("domains", {}).items(), key=lambda item: -item[1])
+    words = [f"{name} {_count(count)}" for name, count in counts[:most]]
+    if len(counts) > most:
+        words.append(
+            f"and {_count(len(counts) - most)} more with {_count(sum(n for _, n in counts[most:]))} images"
+        )
+    left_out = {
+        "near-duplicates": run.data.get("duplicates_dropped"),
+        "unreadable files": len(run.data.get("skipped", [])),
+    }
+    told = "".join(f"; {_count(number)} {what} left out" for what, number in left_out.items() if number)
+    return ", ".join(words) + told
+
+
+def widths(backbone: dict[str, Any]) -> tuple[str, str]:
+    """Planes a stage, `"16–32–64–128"`, of a sub-net (shared and one group) and of the super-net (all)."""
+    shared, group, groups = backbone.get("shared"), backbone.get("group"), backbone.get("groups")
+    if not (shared and group and groups):
+        return "–", "–"
+    narrow = [s + g for s, g in zip(shared, group, strict=True)]
+    wide = [s + groups * g for s, g in zip(shared, group, strict=True)]
+    return "–".join(map(str, narrow)), "–".join(map(str, wide))
+
+
+def at_edge(run: Run) -> list[str]:
+    """Evaluations whose penalty is the least or the greatest of the grid: a better one may lie outside."""
+    return [
+        f"{task.name} ({network})"
+        for task in run.tasks
+        for network, evaluation in task.networks.items()
+        if evaluation.get("penalty_at_edge")
+    ]
+
+
+def clusters(run: Run) -> list[dict[str, Any]]:
+    """Every cluster with its share of the corpus (%) and the tasks that chose its sub-net."""
+    total = max(1, int(run.clusters["size"].sum()))
+    rows = run.clusters.astype({"purity": float}).to_dict("records")
+    return [
+        {
+            "cluster": int(row["cluster"]),
+            "size": int(row["size"]),
+            "share": 100 * row["size"] / total,
+            "purity": 100 * row["purity"] if row["size"] else 0.0,
+            "domain": row["domain"] if row["size"] else "empty",
+            "tasks": [task.name for task in run.tasks if task.route["subnet"] == row["cluster"]],
+        }
+        for row in rows
+    ]
+
+
+def chosen_clusters(run: Run) -> list[dict[str, Any]]:
+    """The clusters of the chosen sub-nets, each once, in the order of the tasks, with the sub-net's path."""
+    by_number = {cluster["cluster"]: cluster for cluster in clusters(run)}
+    paths = {int(task.route["subnet"]): task.chosen["path"] for task in run.tasks}
+    return [by_number[number] | {"path": path} for number, path in paths.items()]
+
+
+def clustering(run: Run) -> str:
+    """The numbers that describe the clustering as a whole, in words."""
+    numbers = {
+        key: value
+        for key, value in run.clustering.items()
+        if isinstance(value, int | float) and key != "n_clusters"
+    }
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in numbers.items())
+
+
+def cost(run: Run) -> list[dict[str, str]]:
+    """Parameters, images a second (median of the log) and time of the two trainings."""
+    found = (("baseline", run.baseline, run.history), ("SDR", run.sdrnet, run.history_sdr))
+    return [
+        {
+            "training": name,
+            "parameters": _count(_size(config)),
+            "steps": _count(config.get("steps")),
+            "images_per_s": _count(round(history["images_per_s"].median()) if len(history) else None),
+            "seconds": _duration(config.get("seconds")),
+        }
+        for name, config, history in found
+    ]
+
+
+def parameters(run: Run) -> list[tuple[str, str, str]]:
+    """(name, value for the baseline, value for SDR) of all that the two trainings recorded of themselves."""
+    baseline, sdr = (dict(_flat(config)) for config in (run.baseline, run.sdrnet))
+    return [(name, baseline.get(name, "–"), sdr.get(name, "–")) for name in dict.fromkeys([*baseline, *sdr])]
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _flat(below, f"{name}.{key}".lstrip("."))
+    else:
+        yield name, str(value)
+
+
+def _size(config: dict[str, Any]) -> int | None:
+    found = config.get("parameters")
+    return found.get("supernet") if isinstance(found, dict) else found
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}".replace(",", "\u202f")  # thin space that does not break
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,134 @@
+"""Which figures the report has, what each is called, shows, and does not show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sdr.report.plot_clusters import draw_clusters
+from sdr.report.plot_gains import draw_gains, draw_histogram, draw_paths, w0_gain
+from sdr.report.plot_scores import draw_scores
+from sdr.report.plot_training import draw_training
+from sdr.report.run import Run, TaskRun
+from sdr.report.style import Palette
+from sdr.report.tables import signed
+
+HISTOGRAM_FROM = 4  # fewer sub-nets than this make no histogram
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: `name` is its file name and anchor, `alt` says it in words, `caption` how to read it."""
+
+    name: str
+    alt: str
+    caption: str
+    draw: Callable[[Palette], Any]
+
+
+def drawings(run: Run) -> dict[str, Drawing]:
+    """All figures that this run has something to show in, by name."""
+    found = [_training(run), _clusters(run)]
+    if run.tasks:
+        found += [_scores(run), _gains(run)]
+    if run.tasks and run.n_subnets > 1:
+        found.append(_paths(run))
+    if run.tasks and run.n_subnets >= HISTOGRAM_FROM:
+        found.append(_histogram(run))
+    return {drawing.name: drawing for drawing in found}
+
+
+def _scores(run: Run) -> Drawing:
+    return Drawing(
+        "scores",
+        "Linear test scores with intervals: "
+        + "; ".join(
+            f"{t.name}: " + ", ".join(f"{network} {e['linear']:.1f} %" for network, e in t.networks.items())
+            for t in run.tasks
+        ),
+        "Look whether the square lies right of the dot by more than the lines are long. A line is the 95 % "
+        "bootstrap interval over the test images. It does not hold the spread over training seeds, which "
+        "only more runs show.",
+        partial(draw_scores, run.tasks),
+    )
+
+
+def _gains(run: Run) -> Drawing:
+    best = "; ".join(
+        f"{t.name}: median {signed(t.ranking['gain'].median())}, chosen {signed(t.chosen['gain'])}, "
+        f"W_0 {signed(w0_gain(t))}"
+        for t in run.tasks
+    )
+    selected = (
+        f"The square is the best of {run.n_subnets} on the training split and for that reason alone tends "
+        "to be high: the table of test scores says what is left of it."
+        if run.n_subnets > 1
+        else "With one sub-net there is nothing to choose."
+    )
+    return Drawing(
+        "gains",
+        f"kNN gains of all sub-nets over the baseline, points. {best}",
+        "A dot is a sub-net, the box holds the middle half of them, the vertical line at 0 is the baseline "
+        "(paper, Fig. 4a). A wide row is a task for which it matters what a network was trained on. "
+        + selected,
+        partial(draw_gains, run.tasks),
+    )
+
+
+def _histogram(run: Run) -> Drawing:
+    task = _widest(run.tasks)
+    above = int((task.ranking["gain"] > 0).sum())
+    return Drawing(
+        "histogram",
+        f"Histogram of the kNN gains on {task.name}: {above} of {run.n_subnets} sub-nets are above the "
+        "baseline",
+        f"The row {task.name} of the figure before, as a histogram (paper, Fig. 4b): the task on which the "
+        f"sub-nets differ most, so the one that flatters routing most. {above} of {run.n_subnets} sub-nets "
+        "beat the baseline. It does not show why: see the pictures of the cluster below.",
+        partial(draw_histogram, task),
+    )
+
+
+def _paths(run: Run) -> Drawing:
+    return Drawing(
+        "paths",
+        "Trees of paths, coloured by kNN gain. Chosen: "
+        + "; ".join(f"{t.name} path {t.chosen['path']}" for t in run.tasks),
+        "The lowest row of each tree holds the sub-nets, a cell above it the mean of the sub-nets below, "
+        "which share that group of channels. The triangle marks the choice. If large cells differ in "
+        "colour, the groups of early stages matter; if only the lowest row does, the tree has no meaning "
+        "beyond its leaves. Which cluster takes which path is arbitrary, so neighbours need not be alike. "
+        "Training split, one seed.",
+        partial(draw_paths, run.tasks),
+    )
+
+
+def _training(run: Run) -> Drawing:
+    return Drawing(
+        "training",
+        "Training curves of the baseline, the super-net and the sub-nets: loss, and spread of the "
+        "projections",
+        "Above: a loss that runs to −1 within a few steps is a warning and no success. Below: the std of "
+        "the normalised projections over a batch, times √d; at 0 all images have the same. The band is "
+        "the range over the sub-nets seen in a span of steps, each on its own cluster; curves are averaged "
+        "over spans. Losses on different images cannot be compared, so a lower curve is not a better "
+        "network.",
+        partial(draw_training, run.history, run.history_sdr),
+    )
+
+
+def _clusters(run: Run) -> Drawing:
+    sizes = run.clusters["size"]
+    return Drawing(
+        "clusters",
+        f"Sizes of {len(sizes)} clusters, from {sizes.min()} to {sizes.max()} images",
+        "A bar is a cluster. Its colour is the domain that most of its images come from, the full part of "
+        "the bar their share (purity). Sinkhorn only balances softly; a bar near 0 is a sub-net with next "
+        "to no data. Domains are folder or package names: clustering never saw them, and a mixed cluster "
+        "is not a wrong one.",
+        partial(draw_clusters, run.clusters),
+    )
+
+
+def _widest(tasks: list[TaskRun]) -> TaskRun:
+    return max(tasks, key=lambda task: task.ranking["gain"].std())

@@ -1,0 +1,52 @@
+"""Training curves: the loss, and the watch for collapse."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sdr.report.style import Palette, legend_above, panel
+
+BINS = 60  # points a curve is averaged to: sub-nets take turns, a single one is logged rarely
+
+
+def draw_training(history: pd.DataFrame, history_sdr: pd.DataFrame, palette: Palette) -> Figure:
+    """Two panels over steps: SSL loss; spread of the projections (std over the batch, times √d)."""
+    figure, (above, below) = panel(4.4, 2)
+    _curves(above, history.assign(ssl=history["loss"]), history_sdr, "ssl", palette)
+    above.set_title("Loss (negative cosine; −1 is the least)")
+    _curves(below, history, history_sdr, "std", palette)
+    below.axhline(1, color=palette.muted, linewidth=1, linestyle="--")
+    below.set_ylim(bottom=0)
+    below.set_title("Spread of the projections (1: healthy, 0: collapsed)")
+    below.set_xlabel("step (dotted verticals: a new phase of SDR begins)")
+    legend_above(figure, above)
+    return figure
+
+
+def _curves(
+    axes: Axes, history: pd.DataFrame, history_sdr: pd.DataFrame, column: str, palette: Palette
+) -> None:
+    is_w0 = history_sdr["network"] == "W0"
+    for label, rows, colour in (
+        ("baseline", history, palette.baseline),
+        ("super-net W₀", history_sdr[is_w0], palette.w0),
+        ("sub-nets, mean and range", history_sdr[~is_w0], palette.sdr),
+    ):
+        if rows.empty:
+            continue
+        curve = binned(rows, column)
+        axes.plot(curve["step"], curve["mean"], color=colour, label=label)
+        if colour == palette.sdr:
+            axes.fill_between(
+                curve["step"], curve["min"], curve["max"], color=colour, alpha=0.18, linewidth=0
+            )
+    for start in history_sdr.groupby("phase")["step"].min().iloc[1:]:
+        axes.axvline(start, color=palette.muted, linewidth=0.8, linestyle=":")
+    axes.grid(axis="y")
+
+
+def binned(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean, least and greatest value of `column` in at most `BINS` equal spans of steps, at the mean step."""
+    bins = pd.cut(rows["step"], min(BINS, rows["step"].nunique()), labels=False)
+    grouped = rows.groupby(bins)
+    return grouped[column].agg(["mean", "min", "max"]).assign(step=grouped["step"].mean())

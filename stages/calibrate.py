@@ -1,0 +1,48 @@
+"""Batch-norm statistics of W_0 and of every sub-net → artifacts/calibration."""
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from sdr.data.store import ImageStore
+from sdr.errors import program
+from sdr.nets.embed import Embedding, evaluation_view
+from sdr.outputs import output_dir, write_json
+from sdr.params import load
+from sdr.route.calibrate import Calibration, calibrate, sample, statistics
+from sdr.route.trained import TrainedSdr
+from sdr.train.device import pick_device
+from sdr.train.subsets import Subsets, subsets
+
+
+@program
+def main() -> None:
+    params = load(seed=int, calibrate=Calibration, embed=Embedding, sdr__subsets=Subsets)
+    seed, wanted, device = params["seed"], params["calibrate"], pick_device()
+    data = ImageStore.open("artifacts/data")
+    trained = TrainedSdr("artifacts/sdrnet", None, device)
+    everything = np.arange(len(data))
+    assignment = np.load("artifacts/clusters/assignment.npy")
+    parts = subsets(assignment, trained.n_subnets, params["sdr__subsets"], seed)
+    if wanted.source == "common":
+        parts = [everything] * trained.n_subnets
+
+    def measure(backbone: torch.nn.Module, subset: np.ndarray) -> torch.Tensor:
+        images = data.read(sample(subset, wanted, seed))
+        calibrate(backbone, evaluation_view(images, params["embed"].size, device))
+        return statistics(backbone).cpu().clone()
+
+    rows = [
+        measure(trained.subnet(i), part)
+        for i, part in enumerate(tqdm(parts, desc="calibrate", unit="sub-net", disable=None))
+    ]
+    with output_dir("artifacts/calibration") as out:
+        tensors = {"w0": measure(trained.supernet(), everything), "subnets": torch.stack(rows)}
+        save_file(tensors, out / "bn.safetensors")
+        write_json(out / "meta.json", {**wanted.model_dump(), "subnets": len(rows), "values": rows[0].numel()})
+    print(f"calibrate: W_0 and {len(rows)} sub-nets, {rows[0].numel()} statistics each")
+
+
+if __name__ == "__main__":
+    main()

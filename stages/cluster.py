@@ -1,0 +1,43 @@
+"""Sinkhorn clustering of the corpus into n_subnets subsets → artifacts/clusters."""
+
+import numpy as np
+
+from sdr.cluster.prototypes import Cluster, fit
+from sdr.cluster.quality import describe
+from sdr.cluster.samples import save_row
+from sdr.data.store import ImageStore
+from sdr.errors import program
+from sdr.outputs import output_dir, write_csv, write_json
+from sdr.params import load
+from sdr.train.device import pick_device
+from sdr.train.randomness import draw_batch
+
+SAMPLES = 8  # pictures a cluster
+
+
+@program
+def main() -> None:
+    params = load(n_subnets=int, seed=int, cluster=Cluster)
+    k, seed = params["n_subnets"], params["seed"]
+    data = ImageStore.open("artifacts/data")
+    features = np.load("artifacts/features/features.npy", mmap_mode="r")  # N×D
+    found = fit(features, k, params["cluster"], seed, pick_device())
+    rows, quality = describe(found.assignment, data.domains, k)
+    losses = [epoch["loss"] for epoch in found.history]
+    fit_facts = {"empty": found.empty, "moved": found.moved, "marginal_error": found.marginal_error}
+    with output_dir("artifacts/clusters") as out:
+        np.save(out / "assignment.npy", found.assignment)
+        np.save(out / "centroids.npy", found.centroids)
+        write_csv(out / "clusters.csv", rows)
+        write_json(out / "metrics.json", quality | fit_facts | {"loss_curve": losses})
+        (out / "samples").mkdir()
+        for i in range(k):
+            members = np.flatnonzero(found.assignment == i)
+            chosen = draw_batch(members, min(SAMPLES, len(members)), seed, "samples", i)
+            save_row(data.read(chosen), out / "samples" / f"cluster_{i:03d}.png")
+    print(f"cluster: {k} clusters of {quality['min_size']} to {quality['max_size']} images, "
+          f"purity {quality['purity']:.2f}, {found.empty} were empty")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""A folder of artifacts in all the formats that the report reads, with small made-up numbers."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+DOMAINS = ["photographs", "sprites", "digits", "faces"]
+TASKS = ["kinds", "letters", "sprite-sets", "materials"]
+BACKBONE = {"block": "basic", "layers": [1] * 4, "stem_type": "deep", "stem_width": 8}
+
+
+def write_artifacts(root: Path, tasks: list[str], n_subnets: int, seed: int = 0) -> Path:
+    """Write `root/artifacts` and return it; scores are random but lie in plausible ranges."""
+    artifacts, rng = root / "artifacts", np.random.default_rng(seed)
+    counts = {domain: int(rng.integers(1500, 3500)) for domain in DOMAINS}
+    n = sum(counts.values())
+    _json(
+        artifacts / "data/meta.json",
+        {"source": "builtin", "size": 64, "n": n, "packed": True, "domains": counts},
+    )
+    _configs_and_histories(artifacts, n_subnets, rng)
+    sizes = rng.multinomial(n, rng.dirichlet(np.full(n_subnets, 12.0)))
+    _clusters(artifacts / "clusters", sizes, rng)
+    for task in tasks:
+        _task(artifacts, task, sizes, rng)
+    return artifacts
+
+
+def path_of(subnet: int, groups: int = 4, stages: int = 4) -> str:
+    return "-".join(str(subnet // groups**stage % groups) for stage in reversed(range(stages)))
+
+
+def _configs_and_histories(artifacts, n_subnets, rng):
+    narrow = BACKBONE | {"shared": [16, 32, 64, 128], "group": [0] * 4, "groups": 1}
+    wide = BACKBONE | {"shared": [12, 24, 48, 96], "group": [4, 8, 16, 32], "groups": 4}
+    common = {"heads": {"projection": 128, "prediction": 32, "layers": 2}, "versions": {"torch": "2.15.0"}}
+    baseline = {"backbone": narrow, "parameters": {"supernet": 309_216}, "seconds": 151.2, "steps": 600}
+    sdrnet = {"backbone": wide, "parameters": {"supernet": 812_744}, "seconds": 243.9, "steps": 900}
+    _json(artifacts / "baseline/config.json", baseline | common)
+    _json(artifacts / "sdrnet/config.json", sdrnet | common | {"n_subnets": n_subnets})
+
+    def loss(step):
+        return -0.9 + 0.7 * np.exp(-step / 200) + rng.normal(0, 0.02)
+
+    def std(step):
+        return 0.8 - 0.4 * np.exp(-step / 100) + rng.normal(0, 0.02)
+
+    rows = [
+        {
+            "step": s,
+            "epoch": s // 50,
+            "loss": loss(s),
+            "std": std(s),
+            "lr": 0.05,
+            "images_per_s": rng.normal(1500, 60),
+        }
+        for s in range(0, 600, 5)
+    ]
+    _csv(artifacts / "baseline/history.csv", rows)
+    rows = []
+    for step in range(0, 900, 5):
+        phase = step // 300
+        w0 = n_subnets == 1 or phase == 0 or rng.random() < 0.3
+        ssl, distill = loss(step), "" if w0 else loss(step) + 0.1
+        rows.append(
+            {"step": step, "phase": phase, "network": "W0" if w0 else int(rng.integers(n_subnets)),
+             "loss": ssl if w0 else ssl + distill, "ssl": ssl, "distill": distill, "std": std(step),
+             "lr": 0.05, "images_per_s": rng.normal(1300, 90)}
+        )  # fmt: skip
+    _csv(artifacts / "sdrnet/history.csv", rows)
+
+
+def _clusters(folder, sizes, rng):
+    rows = []
+    for cluster, size in enumerate(sizes):
+        rows.append(
+            {"cluster": cluster, "size": size, "purity": rng.uniform(0.4, 1), "domain": rng.choice(DOMAINS)}
+        )
+        path = folder / f"samples/cluster_{cluster:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = rng.integers(0, 255, (4, 32, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((512, 64), Image.Resampling.BILINEAR).save(path)
+    _csv(folder / "clusters.csv", rows)
+    _json(folder / "metrics.json", {"n_clusters": len(sizes), "entropy": 0.97, "balance": 0.8, "purity": 0.7})
+
+
+def _task(artifacts, task, sizes, rng):
+    base, spread = rng.uniform(40, 80), rng.uniform(1, 4)
+    knn = base + rng.normal(0.5, spread, len(sizes))
+    order = np.argsort(-knn)
+    ranking = [
+        {"rank": rank + 1, "subnet": i, "path": path_of(int(i)), "cluster_size": sizes[i], "knn": knn[i],
+         "gain": knn[i] - base}
+        for rank, i in enumerate(order)
+    ]  # fmt: skip
+    best = ranking[0]
+    _csv(artifacts / f"route/{task}/ranking.csv", ranking)
+    route = {"task": task, "subnet": int(best["subnet"]), "path": best["path"], "knn": best["knn"]}
+    route |= {"baseline": base, "w0": base + 1, "k": 20, "temperature": 0.07}
+    _json(artifacts / f"route/{task}/route.json", route)
+
+    def evaluation(score):
+        interval = [score - 2.6, score + 2.4]
+        return {
+            "linear": score,
+            "linear_interval": interval,
+            "knn": score - 5,
+            "penalty": 1.0,
+            "penalty_at_edge": False,
+        }
+
+    shared = {"task": task, "metric": "accuracy"}
+    _json(artifacts / f"eval/baseline/{task}.json", shared | {"networks": {"baseline": evaluation(base + 4)}})
+    both = {"w0": evaluation(base + 5), "sdr": evaluation(base + 4 + rng.normal(2, 3))}
+    _json(artifacts / f"eval/sdr/{task}.json", shared | {"networks": both})
+    meta = {
+        "task": task,
+        "metric": "accuracy",
+        "multilabel": False,
+        "classes": ["a", "b", "c"],
+        "n_train": 600,
+    }
+    meta |= {"n_val": 0, "n_test": 300, "chance": 33.3, "largest_class": 35.0, "raw_knn": base - 15}
+    _json(artifacts / f"tasks/{task}/meta.json", meta)
+
+
+def _json(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def _csv(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def make_artifacts(tmp_path):
+    """Write a tree under tmp_path: `make_artifacts(tasks, n_subnets) -> path`."""
+    return lambda tasks=TASKS, n_subnets=16: write_artifacts(tmp_path, list(tasks), n_subnets)

@@ -1,0 +1,173 @@
+"""The page holds all it needs, names what it must, and survives the smallest and emptiest runs."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from sdr.report.figures import drawings
+from sdr.report.page import page, write_report
+from sdr.report.run import read_run
+from sdr.report.style import DARK, LIGHT, render
+from sdr.report.tables import mean, scores, signed
+from tests.report.conftest import DOMAINS, TASKS, write_artifacts
+
+VOID = {"meta", "link", "img", "source", "br", "hr", "input", "col"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes and ancestors; raises if a tag is left open or closed by another."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self._open, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes), [tag for tag, _ in self._open], self._open[-1:]))
+        if tag not in VOID:
+            self._open.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, name):
+        return [attributes for tag, attributes, *_ in self.elements if tag == name]
+
+
+def report(folder, tasks, n_subnets):
+    run = read_run(write_artifacts(folder, tasks, n_subnets), tasks, n_subnets, 7)
+    (folder / "report").mkdir()
+    write_report(run, folder / "report")
+    return run, (folder / "report/index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    run, text = report(folder, TASKS, 16)
+    return run, text, Page(text), folder
+
+
+def test_nothing_is_fetched(built):
+    _, text, page, _ = built
+    kinds = {"src", "href", "srcset", "data", "action"}
+    addresses = [
+        attributes[kind] for _, attributes, *_ in page.elements for kind in kinds & attributes.keys()
+    ]
+    assert addresses
+    assert [a for a in addresses if not a.startswith(("data:", "#"))] == []
+    assert not re.search(r"https?://|@import|url\(", text)
+
+
+def test_links_lead_somewhere_and_identifiers_are_unique(built):
+    page = built[2]
+    names = [attributes["id"] for _, attributes, *_ in page.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    assert {a["href"] for a in page.all("a")} <= {f"#{name}" for name in names}
+
+
+def test_images_are_inline_whole_and_described(built):
+    images = built[2].all("img")
+    assert len(images) >= 6 + 16
+    for attributes in images:
+        assert len(attributes["alt"]) > 20
+        kind, data = re.fullmatch(r"data:image/(png|jpeg);base64,(.+)", attributes["src"]).groups()
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            image.load()
+            assert image.format.lower() == kind
+
+
+def test_every_figure_has_a_caption_and_a_dark_version(built):
+    page = built[2]
+    figures = page.all("figure")
+    assert {f["id"] for f in figures} == {
+        f"figure-{name}" for name in ("scores", "gains", "histogram", "paths", "clusters", "training")
+    }
+    assert len(page.all("figcaption")) == len(figures)
+    assert [s["media"] for s in page.all("source")] == ["(prefers-color-scheme: dark)"] * len(figures)
+
+
+def test_the_figures_for_dvc_are_those_of_the_page(built):
+    _, text, _, folder = built
+    files = sorted((folder / "report/figures").iterdir())
+    assert [f.name for f in files] == [
+        f"{name}.png" for name in ("clusters", "gains", "histogram", "paths", "scores", "training")
+    ]
+    for file in files:
+        assert base64.b64encode(file.read_bytes()).decode() in text
+        with Image.open(file) as image:
+            assert image.width == 1040 and image.height > 300
+
+
+def test_tasks_scores_and_domains_are_named(built):
+    run, _, page, _ = built
+    for task in run.tasks:
+        assert page.text.count(task.name) >= 3
+        assert signed(scores(task)["linear"]["gain"]) in page.text
+        assert f"{task.networks['sdr']['linear']:.2f}" in page.text
+    total = mean([scores(task) for task in run.tasks])
+    assert signed(total["linear"]["gain"]) in page.text and signed(total["knn"]["gain"]) in page.text
+    for domain in DOMAINS:
+        assert domain in page.text
+    assert "16–32–64–128" in page.text and "28–56–112–224" in page.text
+
+
+def test_sort_headings_are_buttons_in_headings_with_aria_sort(built):
+    page = built[2]
+    parents = [parent for tag, _, _, parent in page.elements if tag == "button"]
+    assert len(parents) == 11 + 9 + 6
+    for ((tag, attributes),) in parents:
+        assert tag == "th"
+        assert attributes["aria-sort"] in ("none", "ascending", "descending")
+        assert attributes["scope"] == "col"
+
+
+def test_drawing_again_gives_the_same_bytes(built):
+    run, _, _, folder = built
+    again = render(drawings(run)["gains"].draw, LIGHT)
+    assert again == (folder / "report/figures/gains.png").read_bytes()
+    assert again != render(drawings(run)["gains"].draw, DARK)
+
+
+def test_text_from_files_is_escaped(tmp_path):
+    run = read_run(write_artifacts(tmp_path, ["kinds"], 2), ["kinds"], 2, 0)
+    run.tasks[0].meta["raw_knn"] = None  # as with several labels an image
+    run.data["source"] = "<script>alert(1)</script>"
+    drawn = Page(page(run, pictures={}))
+    assert len(drawn.all("script")) == 1
+    assert "<script>alert(1)</script>" in drawn.text
+
+
+def test_one_subnet(tmp_path):
+    _, text = report(tmp_path, ["kinds"], 1)
+    names = {f["id"] for f in Page(text).all("figure")}
+    assert names == {"figure-scores", "figure-gains", "figure-clusters", "figure-training"}
+    assert "With one sub-net there is nothing to choose" in text
+
+
+def test_no_task(tmp_path):
+    _, text = report(tmp_path, [], 3)
+    page = Page(text)
+    assert {f["id"] for f in page.all("figure")} == {"figure-clusters", "figure-training"}
+    assert "nothing was evaluated" in " ".join(page.text.split())
+    assert {a["href"] for a in page.all("a")} == {"#clusters", "#training", "#cost", "#parameters"}
+
+
+def test_an_empty_cluster_has_no_pictures(tmp_path):
+    artifacts = write_artifacts(tmp_path, [], 2)
+    (artifacts / "clusters/clusters.csv").write_text("cluster,size,purity,domain\n0,10,0.5,faces\n1,0,,\n")
+    (artifacts / "clusters/samples/cluster_001.png").unlink()
+    drawn = Page(page(read_run(artifacts, [], 2, 0), pictures={}))
+    assert [i["alt"] for i in drawn.all("img") if i.get("class") == "sheet"] == [
+        "Random images of cluster 0, mostly faces"
+    ]
+    assert "empty" in drawn.text

@@ -1,0 +1,93 @@
+"""Reading a run: every file that a task needs, and nothing that belongs to no task."""
+
+import json
+import shutil
+
+import pytest
+
+from sdr.errors import UserError
+from sdr.report.run import groups_of, read_run
+from tests.report.conftest import TASKS, path_of
+
+
+def test_reads_everything_in_the_order_of_params(make_artifacts):
+    artifacts = make_artifacts()
+    run = read_run(artifacts, reversed(TASKS), 16, 0)
+    assert [task.name for task in run.tasks] == TASKS[::-1]
+    assert len(run.clusters) == 16
+    for task in run.tasks:
+        assert list(task.ranking["rank"]) == list(range(1, 17))
+        assert task.chosen["knn"] == task.ranking["knn"].max()
+        assert set(task.networks) == {"baseline", "w0", "sdr"}
+
+
+def test_paths_keep_leading_zeros(make_artifacts):
+    run = read_run(make_artifacts(["letters"], 4), ["letters"], 4, 0)
+    assert dict(zip(run.tasks[0].ranking["subnet"], run.tasks[0].ranking["path"], strict=True)) == {
+        i: path_of(i) for i in range(4)
+    }
+    assert groups_of("0-2-1-3") == groups_of("(0, 2, 1, 3)") == (0, 2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["data/meta.json", "baseline/history.csv", "sdrnet/config.json", "clusters/clusters.csv",
+     "route/kinds/ranking.csv", "route/kinds/route.json", "eval/sdr/kinds.json", "eval/baseline/kinds.json",
+     "tasks/kinds/meta.json"],
+)  # fmt: skip
+def test_a_missing_artifact_is_named(make_artifacts, missing):
+    artifacts = make_artifacts(["kinds"], 3)
+    (artifacts / missing).unlink()
+    with pytest.raises(UserError, match=rf"{missing}: missing; run `dvc repro`"):
+        read_run(artifacts, ["kinds"], 3, 0)
+
+
+@pytest.mark.parametrize(
+    "left", ["route/letters", "tasks/letters", "eval/sdr/letters.json", "eval/baseline/letters.json"]
+)
+def test_a_stale_artifact_is_named_with_its_cure(make_artifacts, left):
+    artifacts = make_artifacts(["kinds", "letters"], 3)
+    for path in [*artifacts.glob("*/letters"), *artifacts.glob("eval/*/letters.json")]:
+        if path != artifacts / left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(UserError, match=rf"{left}: left over .*python -m tools\.prune"):
+        read_run(artifacts, ["kinds"], 3, 0)
+
+
+def test_half_written_outputs_are_not_stale(make_artifacts):
+    artifacts = make_artifacts(["kinds"], 3)
+    (artifacts / "route/.letters.partial").mkdir()
+    assert len(read_run(artifacts, ["kinds"], 3, 0).tasks) == 1
+
+
+def test_no_task(make_artifacts):
+    assert read_run(make_artifacts([], 4), [], 4, 0).tasks == []
+
+
+def test_a_ranking_of_another_n_subnets_is_refused(make_artifacts):
+    with pytest.raises(UserError, match=r"ranks 4 sub-nets and n_subnets is 16"):
+        read_run(make_artifacts(["kinds"], 4), ["kinds"], 16, 0)
+
+
+def test_a_task_called_mean_is_refused(make_artifacts):
+    with pytest.raises(UserError, match="called `mean`"):
+        read_run(make_artifacts(["mean"], 4), ["mean"], 4, 0)
+
+
+def test_broken_files_are_named(make_artifacts):
+    artifacts = make_artifacts(["kinds"], 3)
+    file = artifacts / "eval/sdr/kinds.json"
+    whole = json.loads(file.read_text())
+    file.write_text("{")
+    with pytest.raises(UserError, match=r"kinds\.json: not valid JSON"):
+        read_run(artifacts, ["kinds"], 3, 0)
+    del whole["networks"]["w0"]
+    file.write_text(json.dumps(whole))
+    with pytest.raises(UserError, match=r"kinds\.json: no scores of `w0`"):
+        read_run(artifacts, ["kinds"], 3, 0)
+    (artifacts / "clusters/clusters.csv").write_text("cluster,size\n0,5\n")
+    with pytest.raises(UserError, match=r"clusters\.csv: lacks the columns purity, domain"):
+        read_run(artifacts, ["kinds"], 3, 0)
+    (artifacts / "clusters/clusters.csv").write_text("")
+    with pytest.raises(UserError, match=r"clusters\.csv: not a CSV table"):
+        read_run(artifacts, ["kinds"], 3, 0)

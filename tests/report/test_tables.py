@@ -1,0 +1,92 @@
+"""The numbers of the result table against values worked out by hand."""
+
+import pandas as pd
+import pytest
+
+from sdr.report.run import TaskRun
+from sdr.report.tables import markdown, mean, print_table, scores, separated, signed, summary
+
+
+def task(name, linear, knn, width=1.0):
+    """A task with (baseline, w0, sdr) scores and intervals of ± width."""
+    networks = {
+        network: {"linear": a, "knn": b, "linear_interval": [a - width, a + width]}
+        for network, a, b in zip(("baseline", "w0", "sdr"), linear, knn, strict=True)
+    }
+    meta = {"metric": "mean_per_class", "chance": 10.0, "raw_knn": 30.125}
+    return TaskRun(name, meta, pd.DataFrame(), {}, networks)
+
+
+DIGITS = task("digits", (80.0, 81.0, 83.5), (70.0, 69.0, 72.25))
+KINDS = task("kinds", (50.0, 52.0, 49.25), (40.125, 41.0, 44.0))
+
+
+def test_scores_and_gain():
+    assert scores(DIGITS) == {
+        "linear": {"baseline": 80.0, "w0": 81.0, "sdr": 83.5, "gain": 3.5},
+        "knn": {"baseline": 70.0, "w0": 69.0, "sdr": 72.25, "gain": 2.25},
+    }
+
+
+def test_mean_is_over_tasks():
+    assert mean([scores(DIGITS), scores(KINDS)]) == {
+        "linear": {"baseline": 65.0, "w0": 66.5, "sdr": 66.375, "gain": 1.375},
+        "knn": {"baseline": 55.0625, "w0": 55.0, "sdr": 58.125, "gain": 3.0625},
+    }
+
+
+def test_summary_is_rounded_once_and_holds_the_mean():
+    found = summary([DIGITS, KINDS])
+    assert list(found) == ["digits", "kinds", "mean"]
+    assert found["kinds"]["linear"] == {"baseline": 50.0, "w0": 52.0, "sdr": 49.25, "gain": -0.75}
+    assert found["mean"]["knn"] == {"baseline": 55.06, "w0": 55.0, "sdr": 58.12, "gain": 3.06}
+
+
+def test_the_gain_is_that_of_the_unrounded_scores():
+    close = task("close", (50.004, 50.0, 50.006), (50.0, 50.0, 50.0))
+    assert summary([close])["close"]["linear"] == {"baseline": 50.0, "w0": 50.0, "sdr": 50.01, "gain": 0.0}
+
+
+def test_no_task_gives_an_empty_summary():
+    assert summary([]) == {}
+    assert "nothing was evaluated" in markdown([])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.2, "+1.20"), (-0.35, "−0.35"), (0.0, "0.00"), (-0.001, "0.00"), (12.345, "+12.35")]
+)
+def test_signed(value, text):
+    assert signed(value) == text
+
+
+def test_separated_needs_a_gap():
+    assert separated(DIGITS)  # 79–81 and 82.5–84.5
+    assert not separated(KINDS)  # 49–51 and 48.25–50.25
+    assert separated(task("worse", (50.0, 50.0, 40.0), (0.0, 0.0, 0.0)))
+
+
+def test_markdown_is_one_table_with_equal_columns():
+    table = markdown([DIGITS, KINDS]).split("\n\n")[0].splitlines()
+    assert len(table) == 5
+    assert {line.count("|") for line in table} == {13}
+    assert table[2] == (
+        "| digits | mean per class | 80.00 (79.0–81.0) | 81.00 (80.0–82.0) | 83.50 (82.5–84.5) | +3.50 "
+        "| 70.00 | 69.00 | 72.25 | +2.25 | 30.12 | 10.00 |"
+    )
+    assert table[4].startswith("| **mean** |  | 65.00 | 66.50 | 66.38 | +1.38 |")
+
+
+def test_raw_pixels_are_not_measured_with_several_labels_an_image():
+    several = task("voc", (80.0, 80.0, 80.0), (70.0, 70.0, 70.0))
+    several.meta["raw_knn"] = None
+    assert markdown([several]).splitlines()[2].endswith("| – | 10.00 |")
+
+
+def test_the_terminal_table_fits_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    print_table([DIGITS, KINDS])
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if "digits" in line).split()
+    assert row == ["digits", "80.00", "81.00", "83.50", "+3.50", "70.00", "69.00", "72.25", "+2.25"]
+    assert next(line for line in lines if "mean" in line).split()[4] == "+1.38"
+    assert max(map(len, lines)) <= 80
