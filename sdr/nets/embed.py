@@ -19,7 +19,7 @@ class Embedding(Section):
 
 def evaluation_view(images: np.ndarray, size: int, device: torch.device) -> Tensor:
     """Resize squares `N×S×S×3` uint8 to `size` (bicubic, antialiased) and normalise: `N×3×size×size` float32."""
-    x = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).to(torch.float32)
+    x = torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).to(torch.float32)
     if x.shape[-1] != size:
         x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False)
         x = x.round().clamp(0, 255)  # as for an image of bytes
