@@ -1,0 +1,46 @@
+# The two commands: `make repro` and `make test`. Each sets up what it needs; `make help` lists the rest.
+
+PYTHON ?= python3
+READY := .venv/.ready
+# Stages start `python`, so the venv comes first on their PATH; `python -m` works in a moved folder too.
+RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
+
+.PHONY: repro test setup table lint lock profile clean help
+
+repro: $(READY)  ## Set up, run what is not up to date, print the result table
+	@$(RUN) tools.check
+	@$(RUN) tools.prune
+	@$(RUN) dvc repro
+	@$(RUN) tools.table
+
+test: $(READY)  ## Set up and run the tests; ARGS="-m 'not pipeline'" leaves out the slow ones
+	@$(RUN) pytest $(ARGS)
+
+setup: $(READY)  ## Make .venv and install the packages of requirements.lock
+
+$(READY): requirements.lock
+	@$(PYTHON) tools/bootstrap.py
+
+# A venv whose Python is gone (an upgrade of the system, a copied folder) is made again.
+ifneq ($(shell .venv/bin/python -c 'print(1)' 2>/dev/null),1)
+.PHONY: $(READY)
+endif
+
+table: $(READY)  ## Print the result table of the last run
+	@$(RUN) tools.table
+
+lint: $(READY)  ## Check the style of the code
+	@$(RUN) ruff check .
+
+lock: $(READY)  ## Resolve pyproject.toml anew into requirements.lock
+	@$(RUN) tools.lock
+
+profile:  ## Take the parameters of a profile: make profile P=gpu
+	@$(PYTHON) -m tools.use_profile "$(P)" $(if $(FORCE),--force)
+
+clean:  ## Remove results and caches; DVC's cache stays, so `make repro` restores the results
+	rm -rf artifacts report .scratch .pytest_cache .ruff_cache .hypothesis
+	find sdr stages tools tests -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile

@@ -1,0 +1,13 @@
+"""Whatever a developer's shell sets, tests see the same: no stage of DVC, one thread, no color."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small tensors, and often few cores
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    for name in ("DVC_STAGE", "DVC_ROOT", "DVC_EXP_NAME", "SDR_DATA", "SDR_DATA_TASKS", "SDR_LAUNCH"):
+        monkeypatch.delenv(name, raising=False)

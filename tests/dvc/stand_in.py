@@ -1,0 +1,39 @@
+"""Stands in for every stage program where dvc.yaml is tested: reads and writes all that is declared.
+
+What it writes depends on the content of its dependencies and on its parameters, as with the real programs.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import yaml
+
+
+def main() -> None:
+    name, _, key = os.environ["DVC_STAGE"].partition("@")
+    stage = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][name]
+    stage = json.loads(json.dumps(stage.get("do", stage)).replace("${key}", key))
+    seen = hashlib.sha256()
+    for parameter in stage["params"]:
+        value = yaml.safe_load(Path("params.yaml").read_text())
+        for part in parameter.split("."):
+            value = value[part]
+        seen.update(json.dumps([parameter, value]).encode())
+    for dep in map(Path, stage["deps"]):
+        for file in sorted(dep.rglob("*")) if dep.is_dir() else [dep]:
+            seen.update(file.read_bytes() if file.is_file() else b"")
+    number = int(seen.hexdigest()[:6], 16) / 2**18
+    for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
+        path = Path(next(iter(out)) if isinstance(out, dict) else out)
+        if not path.suffix:
+            path.mkdir(parents=True)
+            path /= "result.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"mean": {"linear": {"gain": number}}}))
+    print(f"{name} launched {os.environ.get('LAUNCHED', 'as it is')}")
+
+
+if __name__ == "__main__":
+    main()

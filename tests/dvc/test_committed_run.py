@@ -1,0 +1,27 @@
+"""The committed run belongs to the code and parameters beside it: nothing is downloaded or run to see that."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_dvc_lock_is_not_stale(new_repo, tmp_path):
+    repo = new_repo(tmp_path / "repo")
+    shutil.copy(ROOT / "dvc.lock", repo.root)
+    shutil.copytree(ROOT / "metrics", repo.root / "metrics")
+    repo.commit()
+    assert current(repo), "dvc.lock is stale: run `dvc repro` and commit what it changes"
+
+
+def test_a_stale_dvc_lock_is_seen(repo, tmp_path):
+    clone = repo.clone(tmp_path / "clone")
+    assert current(clone)
+    with (clone.root / "sdr/errors.py").open("a") as file:
+        file.write("# changed\n")
+    assert not current(clone)
+
+
+def current(repo) -> bool:
+    output = repo.dvc("repro", "--allow-missing", "--dry", ok=None)
+    return "Running" not in output and "ERROR" not in output and "didn't change, skipping" in output

@@ -1,0 +1,99 @@
+"""What runs when something changes: the real dvc.yaml with stand-ins for the stage programs."""
+
+import yaml
+
+TASK = {"prepare_task", "route", "linear_baseline", "linear_sdr"}
+AFTER_N_SUBNETS = {"cluster", "train_sdr", "calibrate", "report"} | {
+    f"{stage}@{task}" for stage in ("route", "linear_sdr") for task in ("shapes", "flowers")
+}
+
+
+def test_nothing_runs_twice(repo):
+    output = repo.dvc("repro")
+    assert "Running" not in output and "Data and pipelines are up to date" in output
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_a_new_task_runs_its_own_stages_and_the_report(repo):
+    repo.set_params(tasks=repo.params["tasks"] | {"new-1": {"source": "folder", "metric": "map"}})
+    assert repo.repro() == {f"{stage}@new-1" for stage in TASK} | {"report"}
+
+
+def test_a_changed_task_runs_its_own_stages_and_the_report(repo):
+    tasks = repo.params["tasks"]
+    repo.set_params(tasks=tasks | {"flowers": tasks["flowers"] | {"metric": "mean_per_class"}})
+    assert repo.repro() == {f"{stage}@flowers" for stage in TASK} | {"report"}
+
+
+def test_another_number_of_subnets_keeps_the_baseline_and_the_way_back_is_free(repo):
+    before = repo.git("rev-parse", "HEAD:dvc.lock")
+    repo.set_params(n_subnets=3)
+    assert repo.repro() == AFTER_N_SUBNETS
+    repo.set_params(n_subnets=4)
+    assert repo.repro() == set()
+    assert repo.git("hash-object", "dvc.lock") == before
+
+
+def test_a_removed_task_leaves_nothing_behind(repo, tmp_path):
+    repo.set_params(tasks={"shapes": repo.params["tasks"]["shapes"]})
+    assert "route@flowers" in repo.run("python", "-m", "tools.prune")
+    assert repo.repro() == {"report"}
+    assert "flowers" not in (repo.root / "dvc.lock").read_text()
+    assert [path for path in (repo.root / "artifacts").rglob("*flowers*")] == []
+    assert [path for path in (repo.root / "artifacts").rglob("*shapes*")] != []
+    repo.commit()
+    repo.dvc("remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    repo.dvc("push")
+    clone = repo.clone(tmp_path / "clone")
+    clone.dvc("remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    clone.dvc("pull")
+    assert "up to date" in clone.dvc("status")
+
+
+def test_a_removed_task_comes_back_without_work(repo):
+    tasks = repo.params["tasks"]
+    repo.set_params(tasks={"shapes": tasks["shapes"]})
+    repo.run("python", "-m", "tools.prune")
+    repo.repro()
+    repo.set_params(tasks=tasks)
+    assert repo.repro() == set()
+    committed = yaml.safe_load(repo.git("show", "HEAD:dvc.lock"))
+    assert yaml.safe_load((repo.root / "dvc.lock").read_text()) == committed
+
+
+def test_prune_with_nothing_to_do_changes_nothing(repo):
+    assert repo.run("python", "-m", "tools.prune") == ""
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_a_parameter_that_is_not_declared_cannot_be_read(repo):
+    (repo.root / "stages/extract.py").write_text(
+        "from sdr.errors import program\nfrom sdr.params import load\n"
+        "@program\ndef main():\n    load(n_subnets=int)\nmain()\n"
+    )
+    output = repo.dvc("repro", "--single-item", "extract", ok=False)
+    assert "declared for stage extract in dvc.yaml: parameter `n_subnets` is missing" in output
+    assert "Traceback" not in output
+
+
+def test_a_launcher_does_not_count_as_a_change(repo):
+    launcher = {"SDR_LAUNCH": "env LAUNCHED=twice"}
+    assert "up to date" in repo.dvc("status", **launcher)
+    output = repo.dvc("repro", "--force", "--single-item", "pretrain", "train_sdr", **launcher)
+    assert "pretrain launched twice" in output and "train_sdr launched twice" in output
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_an_experiment_with_another_number_of_subnets(repo):
+    output = repo.dvc("exp", "run", "--name", "three", "--set-param", "n_subnets=3")
+    assert "Running stage 'cluster'" in output and "Running stage 'pretrain'" not in output
+    assert "three" in repo.dvc("exp", "show", "--csv", "--only-changed")
+    assert "| n_subnets | 4 | 3 |" in squeezed(repo.dvc("params", "diff", "--md", "HEAD", "three"))
+    assert "| metrics/summary.json | mean.linear.gain |" in squeezed(
+        repo.dvc("metrics", "diff", "--md", "HEAD", "three")
+    )
+    assert "not in struct" in repo.dvc("exp", "run", "--set-param", "n_subnet=3", ok=False)
+
+
+def squeezed(table: str) -> str:
+    return " ".join(table.split())

@@ -1,0 +1,156 @@
+"""The real pipeline, all stages and real DVC, on a folder of small pictures made here."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+pytestmark = pytest.mark.pipeline
+
+TINY = {
+    "n_subnets": 4,
+    "data": {"source": "folder", "size": 16},
+    "views": {"size": 16},
+    "backbone": {
+        "layers": [1] * 4,
+        "shared": [4, 4, 4, 8],
+        "group": [2, 2, 2, 4],
+        "groups": 2,
+        "stem_width": 8,
+    },
+    "heads": {"projection": 16, "prediction": 8},
+    "pretrain": {"epochs": 1.0, "optimization": {"batch_size": 16}, "log_every": 1},
+    "sdr": {"epochs": 2.0, "optimization": {"batch_size": 16}, "log_every": 1},
+    "calibrate": {"images": 32},
+    "embed": {"size": 16, "batch_size": 32},
+    "linear": {"penalties": 5},
+}
+TASKS = {"stripes": {"source": "folder", "metric": "top1"}, "tags": {"source": "folder", "metric": "map"}}
+
+
+def picture(rng: np.random.Generator, slope: int, red: bool) -> Image.Image:
+    """Noisy stripes, 20×20."""
+    y, x = np.mgrid[:20, :20]
+    waves = np.sin((x + slope * y) * rng.uniform(0.5, 1) + rng.uniform(0, 6))[..., None]
+    colour = np.array([1.0, 0.2, 0.2] if red else [0.2, 0.4, 1.0])
+    return Image.fromarray(((waves + 1) * 100 * colour + rng.uniform(0, 55, (20, 20, 3))).astype(np.uint8))
+
+
+def write_pictures(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for domain, slope in (("left", 1), ("right", -1), ("upright", 0)):
+        (root / "corpus" / domain).mkdir(parents=True)
+        for i in range(32):
+            picture(rng, slope, i % 2 == 0).save(root / "corpus" / domain / f"{i}.png")
+    for split, count in (("train", 12), ("test", 8)):
+        rows = [("file", "label")]
+        for label, slope in (("left", 1), ("right", -1)):
+            (root / "tasks/stripes" / split / label).mkdir(parents=True)
+            (root / "tasks/tags" / split).mkdir(parents=True, exist_ok=True)
+            for i in range(count):
+                picture(rng, slope, i % 2 == 0).save(root / "tasks/stripes" / split / label / f"{i}.png")
+                picture(rng, slope, i % 2 == 0).save(root / "tasks/tags" / split / f"{label}{i}.png")
+                rows.append((f"{label}{i}.png", f"{label};red" if i % 2 == 0 else label))
+        with (root / "tasks/tags" / split / "labels.csv").open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+
+def merge(base: dict, changes: dict) -> dict:
+    return base | {k: merge(base[k], v) if isinstance(v, dict) else v for k, v in changes.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(new_repo, tmp_path_factory):
+    """A finished run: interrupted in the first training, then gone on with, then committed."""
+    root = tmp_path_factory.mktemp("pipeline")
+    write_pictures(root)
+    repo = new_repo(root / "repo")
+    repo.env.update(SDR_DATA=str(root / "corpus"), SDR_DATA_TASKS=str(root / "tasks"))
+    params = merge(repo.params, TINY) | {"tasks": TASKS}
+    (repo.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    repo.commit("Sources")
+    interrupted = interrupt(repo, "pretrain")
+    assert "interrupted" in interrupted and "Traceback" not in interrupted
+    assert not (repo.root / "artifacts/baseline").exists()
+    assert repo.repro().isdisjoint({"prepare"})
+    repo.commit()
+    yield repo
+    for name in ("SDR_DATA", "SDR_DATA_TASKS"):
+        del repo.env[name]
+
+
+def interrupt(repo, stage: str) -> str:
+    """Start `dvc repro`, press Ctrl-C two seconds after `stage` started (as a rule it still imports torch)."""
+    process = subprocess.Popen(
+        ["python", "-m", "dvc", "repro"],
+        cwd=repo.root,
+        env=repo.env | {"PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith(f"Running stage '{stage}'"):
+            time.sleep(2)
+            os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) != 0
+    return "".join(lines)
+
+
+def test_it_has_all_that_it_should_and_nothing_to_do(finished):
+    assert "up to date" in finished.dvc("repro")
+    assert finished.git("status", "--porcelain") == ""
+    summary = json.loads((finished.root / "metrics/summary.json").read_text())
+    assert list(summary) == ["stripes", "tags", "mean"]
+    for row in summary.values():
+        assert all(0 <= row[p][n] <= 100 for p in ("linear", "knn") for n in ("baseline", "w0", "sdr"))
+    assert (finished.root / "report/index.html").stat().st_size > 10_000
+    assert not list(finished.root.rglob("*.partial"))
+    assert not any((finished.root / ".scratch").rglob("*.*"))
+
+
+def test_the_commands_around_it(finished):
+    assert finished.run("python", "-m", "tools.check") == ""
+    assert finished.run("python", "-m", "tools.prune") == ""
+    table = finished.run("python", "-m", "tools.table")
+    assert "stripes" in table and "report/index.html" in table
+
+
+def test_an_exported_backbone_loads_without_the_project(finished, tmp_path):
+    backbone = finished.root / "artifacts/route/stripes/backbone"
+    code = (
+        "import sys, timm, torch\n"
+        f"model = timm.create_model('local-dir:{backbone}', pretrained=True).eval()\n"
+        "print(tuple(model(torch.zeros(2, 3, 16, 16)).shape), 'sdr' in sys.modules)"
+    )
+    command = ["python", "-c", code]
+    output = subprocess.run(command, cwd=tmp_path, env=finished.env, check=True, stdout=-1, text=True).stdout
+    assert output.strip() == "(2, 12) False"
+
+
+def test_an_experiment_and_what_changed(finished, tmp_path):
+    shutil.copytree(finished.root, tmp_path / "repo", symlinks=True)
+    repo = type(finished)(tmp_path / "repo", finished.env)
+    output = repo.dvc("exp", "run", "--name", "one", "--set-param", "n_subnets=1")
+    assert "Running stage 'cluster'" in output and "Running stage 'pretrain'" not in output
+    assert "linear_baseline@stripes' didn't change, skipping" in output
+    changed = repo.dvc("metrics", "diff", "--md", "HEAD", "one")
+    assert "stripes.linear.sdr" in changed and "baseline" not in changed
+    repo.dvc("plots", "diff", "HEAD", "one", "--out", str(tmp_path / "plots"))
+    assert "Training loss" in (tmp_path / "plots/index.html").read_text()
+    assert list((tmp_path / "plots").rglob("*.png"))
+    repo.dvc("exp", "run", "--set-param", "n_subnets=4")
+    assert repo.git("status", "--porcelain") == ""

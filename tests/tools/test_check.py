@@ -1,0 +1,95 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.check import SECTIONS, main
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "params.yaml", *sorted((ROOT / "profiles").glob("*.yaml"))]
+GOOD = yaml.safe_load(FILES[0].read_text())
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """Check parameters; return the message, "" if all is well."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(params: dict | str) -> str:
+        text = params if isinstance(params, str) else yaml.safe_dump(params)
+        (tmp_path / "params.yaml").write_text(text)
+        try:
+            main()
+        except SystemExit as error:
+            return str(error)
+        return ""
+
+    return run
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_what_the_project_ships_is_right(check, file):
+    assert check(file.read_text()) == ""
+
+
+def test_there_are_the_profiles_that_the_readme_names():
+    assert {file.stem for file in FILES} >= {"laptop", "gpu", "imagenet"}
+
+
+@pytest.mark.parametrize("file", FILES[1:], ids=lambda file: file.name)
+def test_profiles_have_equal_keys(file):
+    """But for tasks: which there are is the profile's own choice."""
+    other = yaml.safe_load(file.read_text())
+    assert keys(other) == keys(GOOD)
+
+
+def keys(value: object, name: str = "") -> set[str]:
+    if not isinstance(value, dict) or name == "tasks":
+        return {name}
+    return set().union(*(keys(child, f"{name}.{key}" if name else key) for key, child in value.items()))
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_missing_section_is_named(check, name):
+    message = check({key: value for key, value in GOOD.items() if key != name})
+    assert f"`{name}` is missing" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"n_subnet": 4}, "unknown parameter `n_subnet`: is `n_subnets` meant?"),
+        ({"zzz": 4}, "unknown parameter `zzz`"),
+        ({"n_subnets": 0}, "`n_subnets`: input should be greater than 0, got 0"),
+        ({"n_subnets": "4"}, "`n_subnets`: input should be a valid integer, got '4'"),
+        ({"n_subnets": 257}, "n_subnets is 257"),
+        ({"seed": -1}, "`seed`"),
+        ({"tasks": {"voc07.12": GOOD["tasks"]["digits"]}}, "task name `voc07.12`"),
+        ({"tasks": {"2007": GOOD["tasks"]["digits"]}}, "task name `2007`"),
+        ({"tasks": {"digits": {"metric": "top1"}}}, "`tasks.digits.source`: missing"),
+        ({"data": {**GOOD["data"], "sise": 1}}, "`data.sise`: unknown parameter"),
+    ],
+)
+def test_mistakes_are_told(check, change, says):
+    params = copy.deepcopy(GOOD) | change
+    if params["n_subnets"] == 257:
+        params["backbone"]["groups"] = 4
+    message = check(params)
+    assert message.startswith("error: params.yaml") and says in message
+
+
+def test_all_mistakes_are_told_at_once(check):
+    message = check({**GOOD, "extra": 1, "seed": "x", "embed": {}})
+    assert (
+        all(name in message for name in ("`extra`", "`seed`", "`embed.size`")) and "Traceback" not in message
+    )
+
+
+@pytest.mark.parametrize("text", ["", "a: [1"])
+def test_a_broken_file_is_told(check, text):
+    assert check(text).startswith("error: params.yaml")
+
+
+def test_no_task_at_all_is_allowed(check):
+    assert check({**GOOD, "tasks": {}}) == ""

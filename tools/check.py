@@ -1,0 +1,89 @@
+"""Check the whole params.yaml before anything runs: a wrong key of the last stage is told at once."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from sdr.cluster.prototypes import Cluster
+from sdr.data.corpus import Data
+from sdr.data.task import TaskSpec
+from sdr.data.views import Views
+from sdr.errors import UserError, program
+from sdr.nets.backbone import Backbone
+from sdr.nets.embed import Embedding
+from sdr.nets.heads import Heads
+from sdr.nets.paths import check_n_subnets
+from sdr.params import load
+from sdr.route.calibrate import Calibration
+from sdr.route.knn import Knn
+from sdr.train.jobs import Pretrain, Sdr
+from sdr.transfer.linear import Linear
+
+SECTIONS = {
+    "n_subnets": PositiveInt,
+    "seed": NonNegativeInt,
+    "data": Data,
+    "views": Views,
+    "backbone": Backbone,
+    "heads": Heads,
+    "pretrain": Pretrain,
+    "cluster": Cluster,
+    "sdr": Sdr,
+    "calibrate": Calibration,
+    "embed": Embedding,
+    "knn": Knn,
+    "linear": Linear,
+    "tasks": dict[str, TaskSpec],
+}
+# DVC takes a dot for a path into params.yaml, and a name of digits alone for a number.
+TASK = re.compile(r"(?!\d+$)[A-Za-z0-9_-]+")
+
+
+@program
+def main() -> None:
+    found = [*unknown(), *wrong()]
+    if found:
+        raise UserError("\n       ".join(found))
+
+
+def unknown() -> Iterable[str]:
+    """What is said of each name at the top of params.yaml that no stage reads."""
+    for name in _everything():
+        if name not in SECTIONS:
+            close = difflib.get_close_matches(str(name), SECTIONS, 1)
+            yield f"params.yaml: unknown parameter `{name}`" + (f": is `{close[0]}` meant?" if close else "")
+
+
+def wrong() -> Iterable[str]:
+    """What is said of each section that is missing or wrong, and of those that do not go together."""
+    right = {}
+    for name, kind in SECTIONS.items():
+        try:
+            right |= load(**{name: kind})
+        except UserError as error:
+            yield str(error)
+    for name in right.get("tasks", ()):
+        if not TASK.fullmatch(name):
+            yield f"params.yaml: task name `{name}`: use letters, digits, `_` and `-`, and not digits alone"
+    if "n_subnets" in right and "backbone" in right:
+        try:
+            check_n_subnets(right["n_subnets"], right["backbone"].n_paths)
+        except UserError as error:
+            yield str(error)
+
+
+def _everything() -> dict[str, Any]:
+    import yaml
+
+    try:
+        with open("params.yaml") as file:
+            return yaml.safe_load(file) or {}
+    except (OSError, yaml.YAMLError):
+        return {}  # `load` says what is wrong with the file
+
+
+if __name__ == "__main__":
+    main()
