@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ class UserError(Exception):
     """Something the user can mend. The text says what is wrong, where, and what to do."""
 
 
+_INTERRUPTED = "interrupted: nothing half-written was kept; run the same command again to go on"
 _DISK = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
@@ -25,19 +27,31 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def run(*args, **kwargs) -> None:
+        signal.signal(signal.SIGINT, _terminate)
         signal.signal(signal.SIGTERM, _terminate)
         try:
             main(*args, **kwargs)
         except UserError as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:
-            sys.exit("interrupted: nothing half-written was kept; run the same command again to go on")
+            sys.exit(_INTERRUPTED)
         except OSError as error:
             if error.errno not in _DISK:
                 raise
             sys.exit(f"error: {error.filename or 'output'}: {_DISK[error.errno]}")
 
     return run
+
+
+def leave_on_interrupt() -> None:
+    """Until a `program` starts: nothing is open yet, so leave at once, even from within a library's C code."""
+
+    def leave(signum, frame):
+        os.write(2, f"{_INTERRUPTED}\n".encode())
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _terminate(signum, frame):

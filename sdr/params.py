@@ -37,14 +37,14 @@ def load(**wanted: Any) -> dict[str, Any]:
 def _declared() -> tuple[dict, str]:
     stage = os.environ.get("DVC_STAGE")
     if stage is None:
-        import yaml
+        from ruamel.yaml import YAML, YAMLError  # as DVC does: PyYAML would take 1e-3 for a string
 
         try:
             with open("params.yaml") as file:
-                return yaml.safe_load(file) or {}, "params.yaml"
+                return YAML(typ="safe").load(file) or {}, "params.yaml"
         except FileNotFoundError:
             raise UserError("params.yaml: not found here; run from the root of the repository") from None
-        except yaml.YAMLError as error:
+        except YAMLError as error:
             raise UserError(f"params.yaml: not valid YAML: {error}") from None
     import dvc.api
 
@@ -59,7 +59,7 @@ def _validate(values: dict, path: list[str], kind: Any, origin: str) -> Any:
             raise UserError(f"{origin}: parameter `{name}` is missing; profiles/ holds complete files")
         value = value[key]
     try:
-        return TypeAdapter(kind).validate_python(value)
+        return TypeAdapter(kind).validate_python(value, strict=True)
     except ValidationError as error:
         lines = [f"`{'.'.join([name, *map(str, e['loc'])])}`: {_say(e)}" for e in error.errors()]
         raise UserError(f"{origin}: " + "; ".join(lines)) from None

@@ -1,0 +1,8 @@
+"""The stage programs. This file runs before any of them: an interrupt while torch is loading is one line too."""
+
+import sys
+
+from sdr.errors import leave_on_interrupt
+
+if sys.argv[0] == "-m":  # as a program, not imported by a test
+    leave_on_interrupt()

@@ -7,6 +7,7 @@ from sdr.cluster.quality import describe
 from sdr.cluster.samples import save_row
 from sdr.data.store import ImageStore
 from sdr.errors import program
+from sdr.nets.paths import N_STAGES, check_n_subnets
 from sdr.outputs import output_dir, write_csv, write_json
 from sdr.params import load
 from sdr.train.device import pick_device
@@ -17,8 +18,9 @@ SAMPLES = 8  # pictures a cluster
 
 @program
 def main() -> None:
-    params = load(n_subnets=int, seed=int, cluster=Cluster)
+    params = load(n_subnets=int, seed=int, cluster=Cluster, backbone__groups=int)
     k, seed = params["n_subnets"], params["seed"]
+    check_n_subnets(k, params["backbone__groups"] ** N_STAGES)  # rather here than after an hour of training
     data = ImageStore.open("artifacts/data")
     features = np.load("artifacts/features/features.npy", mmap_mode="r")  # N×D
     found = fit(features, k, params["cluster"], seed, pick_device())

@@ -1,4 +1,4 @@
-"""Hold the source files under `deps` in dvc.yaml against the real imports: DVC itself knows nothing of imports.
+"""Hold the source files under `deps` in dvc.yaml against the real imports, of which DVC knows nothing.
 
 python -m tools.stage_deps            lists what is missing or too much; exit status 1 if anything is
 python -m tools.stage_deps --write    rewrites the lists, keeping comments and the rest of dvc.yaml
@@ -40,15 +40,13 @@ def main() -> None:
             yaml.dump(pipeline, file)
         print("dvc.yaml: rewritten")
     elif wrong:
-        sys.exit(
-            "error: dvc.yaml and the imports differ; run `python -m tools.stage_deps --write`"
-        )
+        sys.exit("error: dvc.yaml and the imports differ; run `python -m tools.stage_deps --write`")
 
 
 def stages(
     pipeline: MutableMapping[str, Any], root: Path = Path()
 ) -> Iterator[tuple[str, MutableMapping, list[str]]]:
-    """Yield, for each stage (group) that runs a program of ours: its name, definition and the files it needs."""
+    """Yield name, definition and needed files of each stage (group) that runs a program of ours."""
     for name, stage in pipeline["stages"].items():
         stage = stage.get("do", stage)
         if match := PROGRAM.search(stage["cmd"]):

@@ -17,8 +17,8 @@ class Directions:
 
     Args:
         features: N×D floats, possibly memory-mapped: 1.28 million × 2,048 are read in blocks of 64 MiB.
-        centre: subtract the mean feature first. Features of one network share a large mean, which says nothing of
-            how the images differ but fills most of a cosine.
+        centre: subtract the mean feature first. Features of one network share a large mean, which says
+            nothing of how the images differ but fills most of a cosine.
         device: where the vectors are wanted.
         resident_bytes: hold all N×D float32 on the device if they take at most this much.
 
@@ -50,7 +50,7 @@ class Directions:
         return vectors[order.argsort().to(self._device)]
 
     def scores(self, centroids: Tensor, out: Tensor) -> Tensor:
-        """Write S = FᵀC, the cosines of all images with the centroids (k×D, unit length), into `out` (N×k float32)."""
+        """Write S = FᵀC, cosines of all images with the centroids (k×D, unit length), into `out` (N×k)."""
         for rows in self._slices():
             vectors = self._load(rows) if self._held is None else self._held[rows]
             torch.matmul(vectors, centroids.T, out=out[rows])

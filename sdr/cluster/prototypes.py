@@ -1,12 +1,12 @@
-"""Clustering of the images by learnable centroids and balanced assignments (SDR, section 4.2, "Data clustering").
+"""Clustering of the images by learnable centroids and balanced assignments (SDR, section 4.2).
 
 On fixed features F, alternate
 
     U  the balanced assignment for the scores S = FᵀC of the whole data set, by Sinkhorn-Knopp (Eq. 2);
     C  mini-batch SGD on the cross-entropy between U and softmax(S / temperature);
 
-and at last assign each image to argmax S. Features and centroids have unit length, so S is a cosine: ε and the
-temperature then mean the same whatever the features' scale, and no centroid wins by being long.
+and at last assign each image to argmax S. Features and centroids have unit length, so S is a cosine: ε and
+the temperature then mean the same whatever the features' scale, and no centroid wins by being long.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Cluster(Section):
     batch_size: int = Field(ge=1)
     """Images an SGD step."""
     temperature: float = Field(gt=0)
-    """Of the softmax of the scores; to be above epsilon, for else U is no sharper than S and teaches nothing."""
+    """Of the softmax of the scores; above epsilon, for else U is no sharper than S and teaches nothing."""
     centre: bool
     """Subtract the mean feature before the normalisation."""
     min_share: float = Field(ge=0, le=1)
@@ -79,10 +79,11 @@ def fit(
         features: N×D floats, possibly memory-mapped.
         k: number of clusters, 1 to N.
         params: the `cluster` section.
-        seed: of the first centroids and of the order of mini-batches; on a CPU the result is a function of it.
+        seed: of the first centroids and of the order of mini-batches; on a CPU the result is a function of
+            it.
         device: where to compute.
-        resident_bytes: features larger than this (in float32) stay where they are and are read in blocks; the N×k
-            scores are always held. The result is the same up to rounding.
+        resident_bytes: features larger than this (in float32) stay where they are and are read in blocks; the
+            N×k scores are always held. The result is the same up to rounding.
 
     Raises:
         UserError: more clusters than images, or features that are not finite.
@@ -138,9 +139,10 @@ def _first_centroids(directions: Directions, k: int, random: torch.Generator) ->
 
 
 def _fill(assignment: Tensor, scores: Tensor, potentials: Tensor, epsilon: float, least: int) -> int:
-    """Fill clusters with fewer than `least` images by those that U gives most to them; returns how many moved.
+    """Fill clusters with fewer than `least` images, those U gives most to them; return how many moved.
 
-    In place. Images come only from clusters that can spare them; since least · k ≤ N, there are always enough.
+    In place. Images come only from clusters that can spare them; since least · k ≤ N, there are always
+    enough.
     """
     n, k = scores.shape
     moved = 0

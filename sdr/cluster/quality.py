@@ -12,11 +12,13 @@ def describe(assignment: np.ndarray, domains: list[str], k: int) -> tuple[list[d
         k: number of clusters.
 
     Returns:
-        rows: {cluster, size, purity, domain} of each cluster, where purity is the share of its most frequent domain
-            in [0, 1] (ties: first by name) and domain the name of that; purity 0 and domain "" for an empty cluster.
-        metrics: n_clusters; entropy, that of the sizes in nats, at most log k; balance, smallest over mean size;
-            min_size, max_size; purity, the share of images in their cluster's domain; nmi, the normalised mutual
-            information of clusters and domains (by the arithmetic mean of their entropies), in [0, 1].
+        rows: {cluster, size, purity, domain} of each cluster, where purity is the share of its most frequent
+            domain in [0, 1] (ties: first by name) and domain the name of that; purity 0 and domain "" for an
+            empty cluster.
+        metrics: n_clusters; entropy, that of the sizes in nats, at most log k; balance, smallest over mean
+            size; min_size, max_size; purity, the share of images in their cluster's domain; nmi, the
+            normalised mutual information of clusters and domains (by the arithmetic mean of their entropies),
+            in [0, 1].
     """
     names, domain = np.unique(np.asarray(domains), return_inverse=True)
     table = np.bincount(assignment * len(names) + domain, minlength=k * len(names)).reshape(k, len(names))

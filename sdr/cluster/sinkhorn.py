@@ -1,13 +1,14 @@
 """Balanced assignment of images to clusters: entropic optimal transport by Sinkhorn-Knopp, in the log domain.
 
-Eq. 2 of the SDR paper: max over U of Tr(UᵀS) + ε H(U), where the rows of U (images) carry mass 1/N each and its
-columns (clusters) 1/K each. The maximiser is
+Eq. 2 of the SDR paper: max over U of Tr(UᵀS) + ε H(U), where the rows of U (images) carry mass 1/N each and
+its columns (clusters) 1/K each. The maximiser is
 
     U_ij = 1/N · softmax_j((S_ij + g_j) / ε)
 
-so K potentials g describe it whole: U is never stored, and rows are exact by construction. A Sinkhorn iteration adds
-ε (log 1/K - log of the column's mass) to each potential (Cuturi 2013, with the row scaling inside the softmax).
-Logarithms all the way: no ε is too small for exp, where the usual exp(S/ε) overflows float32 below ε = 0.011.
+so K potentials g describe it whole: U is never stored, and rows are exact by construction. A Sinkhorn
+iteration adds ε (log 1/K - log of the column's mass) to each potential (Cuturi 2013, with the row scaling
+inside the softmax). Logarithms all the way: no ε is too small for exp, where the usual exp(S/ε) overflows
+float32 below ε = 0.011.
 """
 
 import math
@@ -21,7 +22,7 @@ _CHUNK = 1 << 24  # scores that one step may copy: 64 MiB in float32
 
 @dataclass(frozen=True)
 class Transport:
-    """Potentials g (K, in the units of the scores), the L1 error of the column masses, and the iterations spent."""
+    """Potentials g (K, in units of the scores), the L1 error of the column masses, the iterations spent."""
 
     potentials: Tensor
     error: float
@@ -34,7 +35,8 @@ def sinkhorn(
     """Solve Eq. 2 for the scores S.
 
     Args:
-        scores: N×K, float32 or float64, any device; read in chunks of rows, so that nothing else of size N×K is held.
+        scores: N×K, float32 or float64, any device; read in chunks of rows, so that nothing else of size N×K
+            is held.
         epsilon: weight of the entropy, > 0, in the units of the scores.
         tolerance: stop once Σ_j |Σ_i U_ij - 1/K| is at most this; float32 resolves about 1e-7 / epsilon.
         max_iterations: stop after that many iterations in any case.
@@ -56,7 +58,7 @@ def sinkhorn(
 
 
 def log_posterior(scores: Tensor, potentials: Tensor, epsilon: float) -> Tensor:
-    """log(N · U) for rows of the scores (B×K): the logarithm of each image's distribution over the clusters."""
+    """log(N · U) for rows of the scores (B×K): the log of each image's distribution over the clusters."""
     return torch.log_softmax((scores + potentials) / epsilon, dim=1)
 
 

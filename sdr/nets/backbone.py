@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 
+from sdr.nets.paths import N_STAGES
 from sdr.params import Section
 
-N_STAGES = 4  # of timm's ResNet
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 

@@ -1,7 +1,8 @@
 """Which path through the groups a sub-net takes (paper, section 4.2: each D_i is mapped to a path in advance)."""
 
 from sdr.errors import UserError
-from sdr.nets.backbone import N_STAGES
+
+N_STAGES = 4  # of timm's ResNet
 
 
 def path_of(subnet: int, groups: int) -> tuple[int, ...]:

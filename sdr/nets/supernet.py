@@ -14,7 +14,8 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from sdr.nets.backbone import N_STAGES, Backbone
+from sdr.nets.backbone import Backbone
+from sdr.nets.paths import N_STAGES
 
 Path = tuple[int, ...]
 

@@ -1,8 +1,9 @@
 """Weighted k-nearest-neighbour classification on frozen features (Wu et al. 2018; SDR, section 4.3).
 
-The k neighbours with the largest cosine vote with weight exp(cos / T). Class scores are the shares of that vote, so
-they are comparable between images, as a multi-label metric needs. Ties are settled, not left to a library: cosines
-within 1e-6 (what float32 resolves) are equal and the lower index comes first, so that duplicates do no harm.
+The k neighbours with the largest cosine vote with weight exp(cos / T). Class scores are the shares of that
+vote, so they are comparable between images, as a multi-label metric needs. Ties are settled, not left to a
+library: cosines within 1e-6 (what float32 resolves) are equal and the lower index comes first, so that
+duplicates do no harm.
 """
 
 import importlib.util
@@ -39,15 +40,16 @@ def knn_scores(
     """Class scores of test images.
 
     Args:
-        train_x, test_x: N×D and n×D features of any scale. Tensors are searched on their device, arrays by faiss.
+        train_x, test_x: N×D and n×D features of any scale. Tensors are searched on their device, arrays by
+            faiss.
         train_y: int64 N in [0, C), or bool N×C for a multi-label task.
         n_classes: C.
         k: neighbours; N where N is smaller.
         temperature: T > 0.
 
     Returns:
-        n×C float64 in [0, 1]: the weighted share of the neighbours that have the class. A row of a single-label task
-        sums to 1.
+        n×C float64 in [0, 1]: the weighted share of the neighbours that have the class. A row of a
+        single-label task sums to 1.
 
     Raises:
         UserError: features that are not finite.
@@ -59,7 +61,7 @@ def knn_scores(
 def leave_one_out(
     x: np.ndarray | Tensor, y: np.ndarray, n_classes: int, k: int, temperature: float
 ) -> np.ndarray:
-    """Class scores of each image from all the others: as `knn_scores`, an image never being its own neighbour.
+    """Class scores of each image from all the others: `knn_scores`, an image never being its own neighbour.
 
     It is left out by its index, not by its distance: exact copies of it do vote.
 

@@ -4,10 +4,11 @@ Multinomial logistic regression on features as they are (no normalisation), mini
 
     ½ ‖W‖² + C · Σ_n loss(Wᵀx_n + b, y_n)        C = 1 / penalty, the bias is not penalised
 
-for 45 penalties from 1e-6 to 1e5; the one with the best validation score is refitted on train and validation together
-and tested once. Ties go to the largest C (the weakest penalty), as in that protocol. Multi-label tasks are one binary
-problem a class; the protocol fits each with two symmetric weight vectors, which is ordinary logistic regression with
-2C, so the penalty is halved there. Unlike the protocol's code every fit is solved to convergence.
+for 45 penalties from 1e-6 to 1e5; the one with the best validation score is refitted on train and validation
+together and tested once. Ties go to the largest C (the weakest penalty), as in that protocol. Multi-label
+tasks are one binary problem a class; the protocol fits each with two symmetric weight vectors, which is
+ordinary logistic regression with 2C, so the penalty is halved there. Unlike the protocol's code every fit is
+solved to convergence.
 """
 
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def fit_path(
         raise UserError("the features hold NaN or infinity; look for a collapsed or diverged network")
     multilabel = y.ndim == 2
     onehot = y.astype(np.float64) if multilabel else np.eye(n_classes)[y]  # N×C
-    # A class with no example, or in multi-label nothing but examples, has its best bias at infinity: leave it out.
+    # A class without examples (or, in multi-label, with nothing else) has an infinite best bias: leave it out.
     seen = onehot.any(axis=0) & ~(multilabel & onehot.all(axis=0))
     device = "cpu" if torch.device(device).type == "mps" else device
     to_device = {"dtype": torch.float64, "device": device}
@@ -103,11 +104,11 @@ def choose_penalty(
     params: Linear,
     device="cpu",
 ) -> tuple[float, float]:
-    """The penalty with the best validation score, and that score in percent; ties go to the weakest penalty."""
+    """The penalty with the best validation score, and that score in percent; ties go to the weakest."""
     strongest_first = sorted(params.grid(), reverse=True)
     fits = fit_path(*train, n_classes, strongest_first, params, device)
     scores = [metrics.score(metric, fit.scores(val[0]), val[1]) for fit in fits]
-    best = len(scores) - 1 - int(np.nanargmax(scores[::-1]))
+    best = len(scores) - 1 - int(np.argmax(scores[::-1]))
     return strongest_first[best], scores[best]
 
 
@@ -136,8 +137,8 @@ def evaluate(
 
     Returns:
         linear and val (percent), linear_interval [low, high] (95 % bootstrap over the test items), penalty,
-        penalty_at_edge (bool), iterations, gradient_norm and converged of the final fit, per_class {class: percent
-        or None where the test has none}, dim.
+        penalty_at_edge (bool), iterations, gradient_norm and converged of the final fit, per_class {class:
+        percent or None where the test has none}, dim.
     """
     if val is None:
         kept, held = hold_out(len(train_x), params.val_fraction)

@@ -1,9 +1,10 @@
 """The metrics of the many-shot protocol, in percent, from class scores, each with a bootstrap interval.
 
-Ericsson et al. (2021), "How well do self-supervised models transfer?": top-1 accuracy, mean per-class accuracy and,
-for VOC2007, 11-point mean average precision. Targets are int64 n (class numbers) or bool n×C (multi-label; a
-"difficult" object of VOC counts as absent, as in that protocol). Every metric is computed under integer weights of the
-items, so a bootstrap resample is a row of weights: B resamples cost one batched call, and no score is sorted twice.
+Ericsson et al. (2021), "How well do self-supervised models transfer?": top-1 accuracy, mean per-class
+accuracy and, for VOC2007, 11-point mean average precision. Targets are int64 n (class numbers) or bool n×C
+(multi-label; a "difficult" object of VOC counts as absent, as in that protocol). Every metric is computed
+under integer weights of the items, so a bootstrap resample is a row of weights: B resamples cost one batched
+call, and no score is sorted twice.
 """
 
 from collections.abc import Callable
@@ -28,15 +29,20 @@ def score(metric: str, scores: np.ndarray, targets: np.ndarray) -> float:
         Percent in [0, 100].
 
     Raises:
-        UserError: unknown metric, or targets that do not suit it.
+        UserError: unknown metric, targets that do not suit it, or a multi-label task without any label.
     """
     by_class, overall = _evaluator(metric, scores, targets)
     weights = np.ones((1, len(scores)), dtype=np.int64)
-    return float(overall(weights, by_class(weights))[0])
+    value = float(overall(weights, by_class(weights))[0])
+    if np.isnan(value):
+        raise UserError(
+            f"no image of {len(scores)} has any label, so {metric!r} is undefined; check the task"
+        )
+    return value
 
 
 def per_class(metric: str, scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """C scores in percent: the average precision of each class for "map", else its recall; NaN for absent classes."""
+    """C scores in percent: average precisions for "map", else recalls; NaN for classes without a target."""
     by_class, _ = _evaluator(metric, scores, targets)
     return by_class(np.ones((1, len(scores)), dtype=np.int64))[0]
 
@@ -79,8 +85,8 @@ def _evaluator(metric: str, scores: np.ndarray, targets: np.ndarray) -> tuple[We
     expected = scores.shape if MULTILABEL[metric] else scores.shape[:1]
     if len(scores) == 0 or targets.shape != expected or (targets.dtype == bool) != MULTILABEL[metric]:
         raise UserError(
-            f"metric {metric!r} wants {'bool n×C' if MULTILABEL[metric] else 'integer n'} targets and at least one "
-            f"item, got {targets.dtype} {targets.shape} for scores {scores.shape}; check the metric of the task"
+            f"metric {metric!r} wants {'bool n×C' if MULTILABEL[metric] else 'integer n'} targets and at "
+            f"least one item, got {targets.dtype} {targets.shape} for scores {scores.shape}; check the task"
         )
     if np.isnan(scores).any():
         raise UserError("the class scores hold NaN; look for a collapsed or diverged network")
@@ -106,9 +112,10 @@ def _mean_defined(each: np.ndarray) -> np.ndarray:
 
 
 def _average_precisions(scores: np.ndarray, targets: np.ndarray) -> Weighted:
-    """VOC2007's average precision: the mean over recalls 0, 0.1 … 1 of the best precision at that recall or more.
+    """VOC2007's average precision: the mean, over recalls 0, 0.1 … 1, of the best precision from there on.
 
-    At recall 0 the precision is 1, that of an empty answer: so it is in the protocol, whose curve is scikit-learn's.
+    At recall 0 the precision is 1, that of an empty answer: so it is in the protocol, whose curve is
+        scikit-learn's.
     """
     ranked = []
     for c in range(scores.shape[1]):

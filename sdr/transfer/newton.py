@@ -1,13 +1,14 @@
-"""Logistic regression solved to convergence: Newton's method with conjugate gradients, along the path of penalties.
+"""Logistic regression solved to convergence, by Newton's method along the path of penalties.
 
 Minimises, over W (D×C) and an unpenalised bias b (C),
 
     F(W, b) = λ/2 ‖W‖² + Σ_n loss(W ᵀx_n + b, y_n)
 
-for each λ of a grid. F is convex, so a converged solution does not depend on how it was reached; the path goes from
-the strongest to the weakest penalty because the solution of one is then a close start for the next. Everything that
-decides (objective, gradient, line search, stopping) is float64; the directions are found in float32. Inside, classes
-come first (logits are C×N): products with few classes and many images are then five times as fast on a CPU.
+for each λ of a grid. F is convex, so a converged solution does not depend on how it was reached; the path
+goes from the strongest to the weakest penalty because the solution of one is then a close start for the next.
+Everything that decides (objective, gradient, line search, stopping) is float64; the directions are found in
+float32. Inside, classes come first (logits are C×N): products with few classes and many images are then five
+times as fast on a CPU.
 """
 
 from collections.abc import Iterator
@@ -81,8 +82,9 @@ class Solution:
 class Problem:
     """The data of one regression, rotated to the principal axes of x.
 
-    Centring moves into the bias and a rotation keeps ‖W‖, so the minimum is the same; but on these axes the Hessian
-    is nearly diagonal, which makes its diagonal a good preconditioner, and N images span at most N of the D axes.
+    Centring moves into the bias and a rotation keeps ‖W‖, so the minimum is the same; but on these axes the
+    Hessian is nearly diagonal, which makes its diagonal a good preconditioner, and N images span at most N of
+    the D axes.
 
     Args:
         x: N×D features of any float dtype; kept in float64 and float32, min(N, D) columns each.
@@ -113,7 +115,7 @@ class Problem:
         # θ, C×(R+1): the weights on the principal axes, and the bias in the last column.
         before = now = self.x.new_zeros(len(self.y), self.x.shape[1] + 1)
         for penalty in sorted(penalties, reverse=True):
-            # Along the path W is nearly linear in log λ: start ahead of the last solution where that is better.
+            # W is nearly linear in log λ: start ahead of the last solution where that is better.
             start = min((now, 2 * now - before), key=lambda theta: self._objective(theta, penalty))
             theta, report = self._newton(start, penalty, tolerance, max_iterations)
             before, now = now, theta
@@ -161,7 +163,7 @@ class Problem:
         return theta, {**report, "iterations": iterations, "converged": converged}
 
     def _direction(self, logits: Tensor, gradient: Tensor, penalty: float) -> Tensor:
-        """An approximate Newton step: preconditioned conjugate gradients on Hessian · step = -gradient, in float32."""
+        """A Newton step, Hessian · step = -gradient, by preconditioned conjugate gradients in float32."""
         p = self.loss.probabilities(logits).float().clamp_min(_TINY_PROBABILITY)
         spread = p * (1 - p)
         diagonal = torch.cat([spread @ self.x_squared + penalty, spread.sum(1, keepdim=True)], 1)

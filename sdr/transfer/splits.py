@@ -1,4 +1,4 @@
-"""The random validation split of the many-shot protocol (Ericsson et al. 2021, `linear.py` of ssl-transfer)."""
+"""The random validation split of the many-shot protocol (Ericsson et al. 2021)."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from sdr.errors import UserError
 def hold_out(n: int, fraction: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Split the items 0 … n-1 as the protocol does: a shuffle, of which the first part is for validation.
 
-    The shuffle is that of `np.random.seed(seed); np.random.shuffle(list(range(n)))`, without touching the global
-    state. It is not stratified, so a rare class can be missing on either side; the callers cope.
+    The shuffle is that of `np.random.seed(seed); np.random.shuffle(list(range(n)))`, without touching the
+    global state. It is not stratified, so a rare class can be missing on either side; the callers cope.
 
     Args:
         n: number of items, at least 2.

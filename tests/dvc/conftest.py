@@ -25,7 +25,7 @@ class Repo:
     env: dict[str, str]
 
     def run(self, *command: str, ok: bool | None = True, **env: str) -> str:
-        """Run a command and return all it printed; it must succeed, with `ok=False` fail, with None either."""
+        """Run a command and return all it printed; it must succeed (`ok`), fail, or either (None)."""
         result = subprocess.run(
             command,
             cwd=self.root,
@@ -48,7 +48,7 @@ class Repo:
         return self.run("git", *args)
 
     def repro(self, *args: str, **env: str) -> set[str]:
-        """`dvc repro`; return the stages that really ran, not those skipped or restored from the run-cache."""
+        """`dvc repro`; return the stages that ran: not those skipped or restored."""
         return ran(self.dvc("repro", *args, **env))
 
     def commit(self, message: str = "A run") -> None:
@@ -120,7 +120,7 @@ def new_repo(environment) -> Callable[[Path], Repo]:
 
 @pytest.fixture(scope="session")
 def rehearsed(new_repo, tmp_path_factory) -> Repo:
-    """The real dvc.yaml with quick stand-ins for the programs, two tasks, run and committed. Copied by `repo`."""
+    """The real dvc.yaml with quick stand-ins for the programs, two tasks, run and committed."""
     repo = new_repo(tmp_path_factory.mktemp("rehearsal") / "repo")
     for program in (repo.root / "stages").glob("[a-z]*.py"):
         shutil.copy(Path(__file__).with_name("stand_in.py"), program)

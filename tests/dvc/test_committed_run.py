@@ -1,4 +1,4 @@
-"""The committed run belongs to the code and parameters beside it: nothing is downloaded or run to see that."""
+"""The committed run belongs to the code and parameters beside it; seen without a download or a run."""
 
 import shutil
 from pathlib import Path

@@ -82,18 +82,3 @@ def test_a_launcher_does_not_count_as_a_change(repo):
     output = repo.dvc("repro", "--force", "--single-item", "pretrain", "train_sdr", **launcher)
     assert "pretrain launched twice" in output and "train_sdr launched twice" in output
     assert repo.git("status", "--porcelain") == ""
-
-
-def test_an_experiment_with_another_number_of_subnets(repo):
-    output = repo.dvc("exp", "run", "--name", "three", "--set-param", "n_subnets=3")
-    assert "Running stage 'cluster'" in output and "Running stage 'pretrain'" not in output
-    assert "three" in repo.dvc("exp", "show", "--csv", "--only-changed")
-    assert "| n_subnets | 4 | 3 |" in squeezed(repo.dvc("params", "diff", "--md", "HEAD", "three"))
-    assert "| metrics/summary.json | mean.linear.gain |" in squeezed(
-        repo.dvc("metrics", "diff", "--md", "HEAD", "three")
-    )
-    assert "not in struct" in repo.dvc("exp", "run", "--set-param", "n_subnet=3", ok=False)
-
-
-def squeezed(table: str) -> str:
-    return " ".join(table.split())

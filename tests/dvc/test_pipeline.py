@@ -89,7 +89,7 @@ def finished(new_repo, tmp_path_factory):
 
 
 def interrupt(repo, stage: str) -> str:
-    """Start `dvc repro`, press Ctrl-C two seconds after `stage` started (as a rule it still imports torch)."""
+    """Start `dvc repro`, press Ctrl-C two seconds after `stage` started (while it imports torch)."""
     process = subprocess.Popen(
         ["python", "-m", "dvc", "repro"],
         cwd=repo.root,
@@ -147,10 +147,14 @@ def test_an_experiment_and_what_changed(finished, tmp_path):
     output = repo.dvc("exp", "run", "--name", "one", "--set-param", "n_subnets=1")
     assert "Running stage 'cluster'" in output and "Running stage 'pretrain'" not in output
     assert "linear_baseline@stripes' didn't change, skipping" in output
+    assert "one" in repo.dvc("exp", "show", "--csv", "--only-changed")
+    parameters = repo.dvc("params", "diff", "--md", "HEAD", "one")
+    assert "| n_subnets | 4 | 1 |" in " ".join(parameters.split())
     changed = repo.dvc("metrics", "diff", "--md", "HEAD", "one")
     assert "stripes.linear.sdr" in changed and "baseline" not in changed
     repo.dvc("plots", "diff", "HEAD", "one", "--out", str(tmp_path / "plots"))
     assert "Training loss" in (tmp_path / "plots/index.html").read_text()
     assert list((tmp_path / "plots").rglob("*.png"))
+    assert "not in struct" in repo.dvc("exp", "run", "--set-param", "n_subnet=3", ok=False)
     repo.dvc("exp", "run", "--set-param", "n_subnets=4")
     assert repo.git("status", "--porcelain") == ""

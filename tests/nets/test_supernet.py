@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sdr.nets.backbone import N_STAGES, Backbone, resnet
+from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.heads import Heads
+from sdr.nets.paths import N_STAGES
 from sdr.nets.supernet import Axis, SubNets, blocks, split_axes
 from sdr.ssl.simsiam import SimSiam, simsiam_loss
 

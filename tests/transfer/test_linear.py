@@ -12,7 +12,8 @@ from sdr.transfer.splits import hold_out
 
 def section(**changes) -> Linear:
     values = {
-        "penalties": 7, "log10_min": -4, "log10_max": 4, "tolerance": 1e-8, "max_iterations": 100, "val_fraction": 0.2,
+        "penalties": 7, "log10_min": -4, "log10_max": 4, "tolerance": 1e-8, "max_iterations": 100,
+        "val_fraction": 0.2,
     }  # fmt: skip
     return Linear(**{**values, **changes})
 

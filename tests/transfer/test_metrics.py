@@ -140,7 +140,9 @@ def test_bad_input():
         score("map", scores, targets)
     with pytest.raises(UserError, match="wants integer"):
         score("top1", scores, np.eye(4, dtype=bool)[targets])
-    with pytest.raises(UserError, match="at least one"):
+    with pytest.raises(UserError, match="has any label"):
+        score("map", scores, np.zeros((60, 4), bool))
+    with pytest.raises(UserError, match="least one"):
         score("top1", scores[:0], targets[:0])
     scores[3, 1] = np.nan
     with pytest.raises(UserError, match="NaN"):

@@ -1,4 +1,4 @@
-"""The solver against scikit-learn's, stationarity by automatic differentiation, and independence of the path."""
+"""The solver against scikit-learn's, stationarity by autograd, and independence of the path."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from sdr.transfer.newton import Problem, Sigmoid, Softmax
 
 
 def data(n: int, d: int, classes: int, seed: int = 0, spread: float = 1.0) -> tuple[torch.Tensor, np.ndarray]:
-    """Non-negative features with a large common mean, like a network's; separable if n is small or spread is."""
+    """Non-negative features with a large common mean, like a network's; separable if n or spread is small."""
     random = np.random.default_rng(seed)
     label = np.arange(n) % classes
     x = np.maximum(0, 1 + spread * random.normal(size=(n, d)) + random.normal(size=(classes, d))[label])
@@ -80,7 +80,7 @@ def test_sigmoid_equals_scikit_learn_class_by_class(penalty):
 
 
 def test_binary_softmax_is_logistic_regression_with_half_the_penalty():
-    """Two symmetric weight vectors ±w/2 cost ‖w‖²/4: the reason for the factor 2 of the multi-label protocol."""
+    """Two symmetric weight vectors ±w/2 cost ‖w‖²/4: hence the factor 2 of the multi-label protocol."""
     x, label = data(80, 6, 2, spread=2.0)
     (two,) = solve(x, onehot(label, 2), Softmax(), [0.5], 1e-10)
     (one,) = solve(x, torch.as_tensor(label[:, None]).double(), Sigmoid(), [0.25], 1e-10)

@@ -1,0 +1,79 @@
+"""What a user gets who does something wrong: one message, exit status 1, no traceback, nothing written."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(p for p in root.rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Run a stage's program in an empty folder with the project's parameters, changed."""
+
+    def run(*command: str, **changes) -> str:
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        for name, value in changes.items():
+            *sections, key = name.split("__")
+            target = params
+            for section in sections:
+                target = target[section]
+            if value is None:
+                del target[key]
+            else:
+                target[key] = value
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        before = files(tmp_path)
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SDR_", "DVC_"))} | {"PYTHONPATH": str(ROOT)}
+        result = subprocess.run(
+            [sys.executable, "-m", *command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+        )
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+        assert files(tmp_path) == before
+        return result.stderr.strip().splitlines()[-1]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "command, changes, message",
+    [
+        (["stages.cluster"], {"n_subnets": 257}, r"n_subnets is 257.*256 paths"),
+        (["stages.cluster"], {"n_subnets": "many"}, r"`n_subnets`.*integer.*'many'"),
+        (["stages.cluster"], {"cluster__epsilom": 1}, r"`cluster\.epsilom`: unknown parameter"),
+        (["stages.cluster"], {"cluster__epsilon": None}, r"`cluster\.epsilon`: missing"),
+        (["stages.cluster"], {"cluster": None}, r"parameter `cluster` is missing"),
+        (["stages.cluster"], {"cluster__epsilon": -1.0}, r"`cluster\.epsilon`.*greater than 0.*-1\.0"),
+        (["stages.prepare_task", "nobody"], {}, r"tasks\.nobody"),
+        (["stages.prepare"], {"data__source": "folder"}, r"SDR_DATA"),
+    ],
+)
+def test_one_message(stage, command, changes, message):
+    assert re.search(message, stage(*command, **changes))
+
+
+def test_more_clusters_than_images(stage, tmp_path):
+    (tmp_path / "artifacts/features").mkdir(parents=True)
+    (tmp_path / "artifacts/data").mkdir(parents=True)
+    np.save(tmp_path / "artifacts/features/features.npy", np.ones((5, 3), np.float32))
+    np.save(tmp_path / "artifacts/data/images.npy", np.zeros((5, 8, 8, 3), np.uint8))
+    (tmp_path / "artifacts/data/index.csv").write_text(
+        "domain,origin,sha256,width,height,bytes\n" + "a,b,c,8,8,9\n" * 5
+    )
+    (tmp_path / "artifacts/data/meta.json").write_text('{"size": 8, "n": 5, "packed": true, "fingerprint": "x"}')
+    assert "16 clusters of 5 images" in stage("stages.cluster", n_subnets=16)
+
+
+def test_an_artifact_that_is_not_there(stage):
+    assert "artifacts/data" in stage("stages.extract")
