@@ -5,7 +5,7 @@ from sdr.outputs import output_dir, write_json
 from sdr.params import load
 from sdr.report.page import write_report
 from sdr.report.run import read_run
-from sdr.report.tables import markdown, print_table, summary
+from sdr.report.tables import markdown, summary
 
 
 @program
@@ -16,8 +16,7 @@ def main() -> None:
         write_report(run, folder)
         (folder / "summary.md").write_text(markdown(run.tasks), encoding="utf-8")
     write_json("metrics/summary.json", summary(run.tasks))
-    print_table(run.tasks)
-    print("report: report/index.html (open it in a browser)")
+    print(f"report: {len(run.tasks)} tasks, report/index.html (open it in a browser)")
 
 
 if __name__ == "__main__":

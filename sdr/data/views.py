@@ -41,7 +41,7 @@ def two_views(images: Tensor, views: Views, generator: torch.Generator) -> tuple
     Returns:
         x1 and x2, each `N×3×S×S` float32 in channels_last layout, normalised.
     """
-    x = images.permute(0, 3, 1, 2).to(torch.float32) / 255
+    x = images.permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255  # planes: twice as fast to resample
     return _view(x, views, generator), _view(x, views, generator)
 
 

@@ -24,7 +24,7 @@ def run_stage(folder, tasks, n_subnets):
 
 
 @pytest.mark.parametrize(("tasks", "n_subnets"), [(["letters", "kinds"], 3), ([], 1)])
-def test_outputs_appear_and_the_table_is_printed(tmp_path, tasks, n_subnets):
+def test_outputs_appear(tmp_path, tasks, n_subnets):
     artifacts = write_artifacts(tmp_path, tasks, n_subnets)
     done = run_stage(tmp_path, tasks, n_subnets)
     assert (done.returncode, done.stderr) == (0, "")
@@ -35,7 +35,6 @@ def test_outputs_appear_and_the_table_is_printed(tmp_path, tasks, n_subnets):
         assert summary[task]["linear"]["sdr"] == round(scores["linear"], 2)
         assert summary[task]["knn"]["sdr"] == round(scores["knn"], 2)
         assert task in (tmp_path / "report/summary.md").read_text()
-        assert task in done.stdout
     assert "report/index.html" in done.stdout
     assert (tmp_path / "report/index.html").stat().st_size > 10_000
     assert list((tmp_path / "report/figures").glob("*.png"))
