@@ -31,18 +31,9 @@ class Views(Section):
     blur_sigma: list[float] = Field(min_length=2, max_length=2)  # pixels of the view
 
 
-def two_views(images: Tensor, views: Views, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Make the two views of a batch.
-
-    Args:
-        images: `N×H×W×3` uint8, on any device.
-        generator: a CPU generator, so that the draws are the same on every device.
-
-    Returns:
-        x1 and x2, each `N×3×S×S` float32 in channels_last layout, normalised.
-    """
-    x = images.permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255  # planes: twice as fast to resample
-    return _view(x, views, generator), _view(x, views, generator)
+def unit_interval(images: Tensor) -> Tensor:
+    """`N×H×W×3` uint8 → `N×3×H×W` float32 in [0, 1]; planes, which are twice as fast to resample."""
+    return images.permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255
 
 
 def normalise(x: Tensor) -> Tensor:
@@ -51,7 +42,16 @@ def normalise(x: Tensor) -> Tensor:
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def _view(x: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+def random_view(x: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+    """Make one view of each image of a batch; SimSiam takes two.
+
+    Args:
+        x: `N×3×H×W` float32 in [0, 1], on any device.
+        generator: a CPU generator, so that the draws are the same on every device.
+
+    Returns:
+        `N×3×S×S` float32 in channels_last layout, normalised.
+    """
     n, _, height, width = x.shape
 
     def chance(p: float) -> Tensor:  # N bool

@@ -1,14 +1,16 @@
 """The training of a super-net and its sub-nets (paper, Algorithm 1). With no sub-net it is the baseline's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Tensor
+from torch import Tensor, nn
 
-from sdr.data.views import Views, two_views
+from sdr.data.views import Views, random_view, unit_interval
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.nets.paths import path_of
@@ -17,6 +19,7 @@ from sdr.params import Section
 from sdr.ssl.distill import l2_loss, siamkd_loss
 from sdr.ssl.simsiam import SimSiam, simsiam_loss
 from sdr.train.checkpoint import Checkpoint
+from sdr.train.pairs import Pairs
 from sdr.train.randomness import derive, draw_batch, torch_rng
 from sdr.train.schedule import W0, Schedule, cosine
 from sdr.train.watch import Watch
@@ -93,28 +96,30 @@ def train(job: Training, data: Images, checkpoint: Checkpoint, device: torch.dev
         }
 
     everything = np.arange(job.images)
-    steps, size = job.schedule.steps, job.optimization.batch_size
+    steps, size, seed = job.schedule.steps, job.optimization.batch_size, job.schedule.seed
     warmup = round(job.optimization.warmup_epochs * job.images / size)
     watch = Watch("training", steps, step, job.log_every, history)
     try:
-        while step < steps:
-            number = job.schedule.network(step)
-            indices = draw_batch(everything if number == W0 else job.subsets[number], size, job.schedule.seed, step)
-            batch = torch.from_numpy(data.read(indices)).to(device)
-            views = two_views(batch, job.views, torch_rng(job.schedule.seed, "views", step))
-            peak = job.optimization.lr * size / 256
-            lr = peak * cosine(step, steps, warmup)
-            if number == W0:
-                losses, z = _step(supernet, views, None, None, optimizers[0], lr, peak)
-            else:
-                path = path_of(number, job.spec.groups)
-                subnets.check_out(path)
-                losses, z = _step(template, views, supernet, job.distillation, optimizers[1], lr, peak)
-                subnets.check_in(path)
-            name = "W0" if number == W0 else str(number)
-            watch.look(step, name, job.schedule.phase(step), losses, z, lr)
-            step += 1
-            checkpoint.save(snapshot)
+        with Pairs(device) as pairs, batch_statistics(supernet), batch_statistics(template):
+            while step < steps:
+                number = job.schedule.network(step)
+                indices = draw_batch(everything if number == W0 else job.subsets[number], size, seed, step)
+                x = unit_interval(torch.from_numpy(data.read(indices)).to(device))
+                draws = (torch_rng(seed, "views", step, i) for i in (1, 2))
+                views = pairs.map(lambda draw, x=x: random_view(x, job.views, draw), *draws)
+                peak = job.optimization.lr * size / 256
+                lr = peak * cosine(step, steps, warmup)
+                if number == W0:
+                    losses, z = _step(supernet, views, None, None, optimizers[0], lr, peak, pairs)
+                else:
+                    path = path_of(number, job.spec.groups)
+                    subnets.check_out(path)
+                    losses, z = _step(template, views, supernet, job.distillation, optimizers[1], lr, peak, pairs)
+                    subnets.check_in(path)
+                name = "W0" if number == W0 else str(number)
+                watch.look(step, name, job.schedule.phase(step), losses, z, lr)
+                step += 1
+                checkpoint.save(snapshot)
     finally:
         watch.close()
     return supernet, history
@@ -128,23 +133,42 @@ def _step(
     optimizer: torch.optim.Optimizer,
     lr: float,
     peak: float,
+    pairs: Pairs,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """One step of L_SSL(D_0; W_0), or of L_SSL(D_i; W_i) + L_SiamKD(D_i; W_i)."""
-    (z1, p1), (z2, p2) = network(views[0]), network(views[1])
-    ssl = simsiam_loss(p1, p2, z1, z2)
-    distill = ssl.new_zeros(())
+    teacher_z: list[Tensor] = []
     if teacher is not None and distillation is not None and distillation.loss != "none":
         with torch.no_grad():
-            teacher_z = [teacher.projector(teacher.backbone(x)) for x in views[: distillation.views]]
-        student = ([p1, p2], siamkd_loss) if distillation.loss == "siamkd" else ([z1, z2], l2_loss)
-        distill = distillation.weight * student[1](student[0], teacher_z)
-    loss = ssl + distill
+            project = lambda x: teacher.projector(teacher.backbone(x))  # noqa: E731
+            teacher_z = [project(views[0])] if distillation.views == 1 else [*pairs.map(project, *views)]
+
+    def losses(z1: Tensor, p1: Tensor, z2: Tensor, p2: Tensor) -> Tensor:
+        ssl = simsiam_loss(p1, p2, z1, z2)
+        if not teacher_z:
+            return torch.stack([ssl, torch.zeros_like(ssl)])
+        distill = siamkd_loss([p1, p2], teacher_z) if distillation.loss == "siamkd" else l2_loss([z1, z2], teacher_z)
+        return torch.stack([ssl, distillation.weight * distill])
+
+    first, second = pairs.map(network, *views)  # z, p of each view
     optimizer.param_groups[0]["lr"] = lr  # the encoder's
     optimizer.param_groups[1]["lr"] = peak  # the predictor's stays (SimSiam, section 4.2)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    ssl, distill = pairs.backward(losses, [*first], [*second])
     optimizer.step()
-    return {"loss": loss.detach(), "ssl": ssl.detach(), "distill": distill.detach()}, z1.detach()
+    return {"loss": ssl + distill, "ssl": ssl, "distill": distill}, first[0].detach()
+
+
+@contextmanager
+def batch_statistics(network: nn.Module) -> Iterator[None]:
+    """Within the block batch norms normalise by the batch and keep nothing; calibration sets what evaluation uses."""
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
 
 
 def _sgd(network: SimSiam, params: Optimization) -> torch.optim.SGD:

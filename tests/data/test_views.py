@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision.transforms import v2
 
-from sdr.data.views import Views, crop_boxes, crop_resize_flip, normalise, two_views
+from sdr.data.views import Views, crop_boxes, crop_resize_flip, normalise, random_view, unit_interval
 from sdr.train.randomness import torch_rng
 
 VIEWS = Views(
@@ -63,7 +63,7 @@ def test_views_have_torchvisions_distribution():
     )
     torch.manual_seed(0)
     theirs = normalise(torch.stack([reference(image) for image in images]))
-    ours, _ = two_views(images.permute(0, 2, 3, 1).contiguous(), VIEWS, torch_rng(3))
+    ours = random_view(unit_interval(images.permute(0, 2, 3, 1)), VIEWS, torch_rng(3))
 
     def measures(x: torch.Tensor) -> list[torch.Tensor]:
         edges = (x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3))
@@ -75,11 +75,16 @@ def test_views_have_torchvisions_distribution():
 
 
 def test_views_are_a_function_of_the_generators_key():
-    images = torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8)
-    first, again, other = (two_views(images, VIEWS, torch_rng(*key)) for key in [(0, 5), (0, 5), (0, 6)])
-    assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
-    assert not torch.equal(first[0], other[0]) and not torch.equal(first[0], first[1])
-    assert first[0].shape == (6, 3, 32, 32) and first[0].is_contiguous(memory_format=torch.channels_last)
+    x = unit_interval(torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8))
+    first, again, other = (random_view(x, VIEWS, torch_rng(*key)) for key in [(0, 5), (0, 5), (0, 6)])
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == (6, 3, 32, 32) and first.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_unit_interval():
+    images = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)  # one pixel
+    torch.testing.assert_close(unit_interval(images), torch.tensor([[[[0.0]], [[0.2]], [[1.0]]]]))
 
 
 def test_unknown_or_mistyped_fields_are_refused():
