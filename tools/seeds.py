@@ -24,10 +24,15 @@ def main(revisions: list[str]) -> None:
 
 def summary(revision: str) -> dict:
     """The tracked metrics of a revision or experiment."""
-    found = subprocess.run(["git", "show", f"{revision}:{METRICS}"], capture_output=True, text=True)
+    experiment = _git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{revision}").stdout.split()
+    found = _git("show", f"{experiment[0] if experiment else revision}:{METRICS}")
     if found.returncode:
         raise UserError(f"{revision}: no {METRICS} there; `dvc exp show` lists the experiments")
     return json.loads(found.stdout)
+
+
+def _git(*command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["git", *command], capture_output=True, text=True)
 
 
 def table(runs: list[dict]) -> str:
