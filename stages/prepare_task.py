@@ -1,9 +1,11 @@
 """Stage `prepare_task@NAME`: one labelled task."""
 
 import sys
+from pathlib import Path
 
+from sdr.data import manifest
 from sdr.data.prepare_task import prepare_task
-from sdr.data.task import TaskSpec
+from sdr.data.task import TaskSpec, check_name
 from sdr.errors import UserError, program
 from sdr.outputs import output_dir
 from sdr.params import load
@@ -14,17 +16,24 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise UserError("usage: python -m stages.prepare_task NAME, one of `tasks` in params.yaml")
     name = sys.argv[1]
+    check_name(name)
     key = f"tasks__{name}"
-    params = load(**{key: TaskSpec, "data__size": int, "data__max_bad_fraction": float})
+    params = load(**{key: TaskSpec, "embed__size": int, "data__max_bad_fraction": float})
+    try:
+        files = manifest.read(Path(f"artifacts/manifests/{name}.csv"))
+    except FileNotFoundError as error:
+        command = f"`dvc repro manifest@{name}` (without DVC: `python -m stages.manifest {name}`)"
+        raise UserError(f"{error.filename}: not found; run {command} first") from None
+    size, bad = params["embed__size"], params["data__max_bad_fraction"]
     with output_dir(f"artifacts/tasks/{name}") as target:
-        meta = prepare_task(name, params[key], params["data__size"], params["data__max_bad_fraction"], target)
+        meta = prepare_task(name, params[key], size, bad, files, target)
+    raw = "" if meta["raw_knn"] is None else f", raw pixels {meta['raw_knn']} %"
     print(
         f"{name}: {meta['n_train']:,} train, {meta['n_val']:,} val, {meta['n_test']:,} test images, "
-        f"{len(meta['classes'])} classes, chance {meta['chance']} %, raw pixels {meta['raw_knn']} %"
+        f"{len(meta['classes'])} classes, chance {meta['chance']} %{raw}"
     )
-    for pair, count in meta["overlap"].items():
-        if count:
-            print(f"warning: {name}: {count:,} images are in both splits of {pair}")
+    for warning in meta["warnings"]:
+        print(f"warning: {name}: {warning}")
 
 
 if __name__ == "__main__":

@@ -3,61 +3,80 @@
 import csv
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tqdm import tqdm
+
 from sdr.data.entries import Entry, Skipped, read_all
+from sdr.data.manifest import Files
 from sdr.data.pack import Pack
 from sdr.data.raw_knn import raw_knn
-from sdr.data.task import SPLITS, Task, TaskSpec, split_labels
-from sdr.data.task_sources import SOURCES
+from sdr.data.readers.reader import Reader, Splits
+from sdr.data.task import SPLITS, Task, TaskSpec
+from sdr.data.task_checks import check_classes, check_sizes, count
+from sdr.data.task_files import check_files, check_read, reader_of
+from sdr.data.task_overlap import overlap
+from sdr.data.task_sources import read_splits
 from sdr.errors import UserError
 
 
-def prepare_task(name: str, spec: TaskSpec, size: int, max_bad_fraction: float, target: Path) -> dict:
+def prepare_task(
+    name: str, spec: TaskSpec, size: int, max_bad_fraction: float, manifest: Files, target: Path
+) -> dict:
     """Write SPLIT.npy (n×S×S×3 uint8), labels.csv and meta.json into `target`; return meta.
 
     Args:
         name: the task's name in `tasks`.
         spec: its entry there.
-        size: side S of the stored images.
+        size: side S of the stored images; a data set of smaller images keeps their side.
         max_bad_fraction: share of unreadable files that are skipped.
+        manifest: the task's files as they should be.
         target: an empty folder.
 
     Raises:
-        UserError: unknown source, missing split, too many unreadable files, fewer than two classes, a class
-            with one training image, or a class of val or test that is not in train.
+        UserError: unknown source, files that differ from the manifest, a split that is missing or has not its
+            official size, too many unreadable files, or splits that make no task: `check_classes`.
     """
-    if spec.source not in SOURCES:
-        raise UserError(f"tasks.{name}.source: {spec.source} is none of {', '.join(SOURCES)}")
+    reader, several = reader_of(name, spec), spec.metric == "map"
+    check_files(name, spec, manifest)
     dropped: Counter = Counter()
-    splits = SOURCES[spec.source](name, dropped)
+    listed = read_splits(name, spec, dropped)
+    if reader and not spec.partial:
+        check_sizes(name, spec.source, reader, listed)
+    side = min(size, reader.side) if reader and reader.side else size
     skipped = Skipped(max_bad_fraction, f"task {name}")
-    rows, hashes = [], {}
-    for split in SPLITS:
-        kept, hashes[split] = _write_split(target / f"{split}.npy", splits.get(split, []), size, skipped)
-        rows += [(split, index, entry.domain, entry.origin) for index, entry in enumerate(kept)]
-    skipped.check(len(rows))
-    classes = _check(name, rows, spec.metric == "map")
-    meta = _meta(name, spec, rows, classes) | {
+    kept: Splits = {}
+    pictures: dict[str, list[tuple[str, str]]] = {}  # split → (origin, sha256)
+    for split in (split for split in SPLITS if split in listed):
+        entries = tqdm(listed[split], desc=f"prepare {name} {split}", unit=" images", disable=None)
+        kept[split], hashes = _write_split(target / f"{split}.npy", entries, side, skipped)
+        pictures[split] = [(entry.origin, sha256) for entry, sha256 in zip(kept[split], hashes, strict=True)]
+        check_read(name, manifest, pictures[split])
+    skipped.check(sum(map(len, kept.values())))
+    classes = check_classes(name, listed, kept, several, official=reader is not None)
+    if reader and not spec.partial and len(classes) != reader.n_classes:
+        raise UserError(
+            f"task {name}: {len(classes)} classes in train, {spec.source} has {reader.n_classes}; complete its files "
+            f"({reader.get}), or set tasks.{name}.partial: true"
+        )
+    meta = _meta(name, spec, kept, classes) | {
+        "size": side,
         "skipped": skipped.reasons,
         "duplicates_dropped": dropped["near-duplicate"],
         "blank_dropped": dropped["blank"],
-        "overlap": _overlap(hashes),
+        "partial": _partial(reader, kept),
+        **overlap(pictures),
     }
-    with (target / "labels.csv").open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([("split", "index", "label", "origin"), *rows])
-    (target / "meta.json").write_text(json.dumps(meta) + "\n")
-    meta["raw_knn"] = _raw_knn(Task.open(target))
-    (target / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
+    meta["warnings"] = list(_warnings(meta, reader, count(kept["train"], several)))
+    _write(target, kept, meta)
     return meta
 
 
 def _write_split(
-    path: Path, entries: list[Entry], size: int, skipped: Skipped
+    path: Path, entries: Iterable[Entry], size: int, skipped: Skipped
 ) -> tuple[list[Entry], list[str]]:
-    """Write the images that can be read; return their entries and hashes. No entries, no file."""
-    if not entries:
-        return [], []
+    """Write the images that can be read; return their entries and hashes."""
     kept, hashes = [], []
     with Pack(path, size) as pack:
         for entry, loaded in read_all(entries, size, skipped):
@@ -67,54 +86,58 @@ def _write_split(
     return kept, hashes
 
 
-def _check(name: str, rows: list[tuple], multilabel: bool) -> list[str]:
-    """Return the sorted classes of the training split, or say why the task is none."""
-    counts = _count(rows, multilabel)
-    for split in ("train", "test"):
-        if not counts[split]:
-            raise UserError(f"task {name}: no image in split {split}; put some into {split}/CLASS/")
-    classes = sorted(counts["train"])
-    if len(classes) < 2:
-        raise UserError(f"task {name}: one class only, {classes[0]}; a task needs two or more")
-    single = [label for label in classes if counts["train"][label] < 2]
-    if single:
-        raise UserError(f"task {name}: one training image only of class {', '.join(single)}; add some")
-    for split in ("val", "test"):
-        unknown = sorted(set(counts[split]) - set(classes))
-        if unknown:
-            raise UserError(f"task {name}: class {', '.join(unknown)} is in {split} but not in train")
-    return classes
-
-
-def _count(rows: list[tuple], multilabel: bool) -> dict[str, Counter]:
-    """Return how many images of each class there are in each split."""
-    counts: dict[str, Counter] = {split: Counter() for split in SPLITS}
-    for split, _, label, _ in rows:
-        counts[split].update(split_labels(label) if multilabel else [label])
-    return counts
-
-
-def _meta(name: str, spec: TaskSpec, rows: list[tuple], classes: list[str]) -> dict:
-    sizes = Counter(row[0] for row in rows)
-    multilabel = spec.metric == "map"
-    tests = _count(rows, multilabel)["test"]
+def _meta(name: str, spec: TaskSpec, kept: Splits, classes: list[str]) -> dict:
+    several = spec.metric == "map"
+    tests = count(kept["test"], several)
     return {
         "task": name,
+        "source": spec.source,
         "metric": spec.metric,
-        "multilabel": multilabel,
+        "multilabel": several,
         "classes": classes,
-        "n_train": sizes["train"],
-        "n_val": sizes["val"],
-        "n_test": sizes["test"],
+        **{f"n_{split}": len(kept.get(split, ())) for split in SPLITS},
         "chance": round(100 / len(classes), 2),  # %
-        "largest_class": round(100 * max(tests.values()) / sizes["test"], 2),  # % of the test images
+        "largest_class": round(100 * max(tests.values()) / len(kept["test"]), 2),  # % of the test images
     }
 
 
-def _overlap(hashes: dict[str, list[str]]) -> dict[str, int]:
-    """Count the images of one split that are in another too, by content."""
-    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
-    return {f"{a}-{b}": len(set(hashes[a]) & set(hashes[b])) for a, b in pairs if hashes[a] and hashes[b]}
+def _partial(reader: Reader | None, kept: Splits) -> dict[str, dict[str, int]]:
+    """Return the splits of another size than the official one: how many images there are, and should be."""
+    unlike = reader.unlike(kept) if reader else {}
+    return {split: {"found": found, "official": size} for split, (found, size) in unlike.items()}
+
+
+def _warnings(meta: dict, reader: Reader | None, train: Counter) -> Iterator[str]:
+    """Say what does not stop the task, but has to be known to trust its numbers."""
+    for split, sizes in meta["partial"].items():
+        yield (
+            f"split {split} has {sizes['found']:,} images, officially {sizes['official']:,}: its numbers compare "
+            "with nobody's"
+        )
+    if reader and reader.metric != meta["metric"]:
+        yield f"its metric is {meta['metric']}, the protocol's {reader.metric}"
+    if meta["skipped"]:
+        yield f"{len(meta['skipped']):,} files could not be read and were left out, such as {meta['skipped'][0]}"
+    for pair, n in meta["overlap"].items():
+        if n:
+            example = " and ".join(meta["overlap_examples"][pair][0])
+            yield f"{n:,} images are in both splits of {pair}, such as {example}"
+    copies = sum(meta["duplicates"].values())
+    if copies:
+        yield f"{copies:,} images are copies of another one in their split (meta.json: duplicate_examples)"
+    single = sorted(label for label, n in train.items() if n < 2)
+    if single:
+        yield f"one training image only of class {', '.join(single)}"
+
+
+def _write(target: Path, kept: Splits, meta: dict) -> None:
+    """Write labels.csv and meta.json, and add to meta what raw pixels are worth."""
+    rows = ((split, i, e.domain, e.origin) for split, entries in kept.items() for i, e in enumerate(entries))
+    with (target / "labels.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        csv.writer(file, lineterminator="\n").writerows([("split", "index", "label", "origin"), *rows])
+    (target / "meta.json").write_text(json.dumps(meta) + "\n")
+    meta["raw_knn"] = _raw_knn(Task.open(target))
+    (target / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
 
 def _raw_knn(task: Task) -> float | None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -12,15 +13,29 @@ from sdr.errors import UserError
 from sdr.params import Section
 
 SPLITS = ("train", "val", "test")  # val is optional
+# DVC takes a dot for a path into params.yaml and digits alone for a number; `load` takes `__` for such a path.
+_NAME = re.compile(r"(?!\d+$)(?!.*__)[A-Za-z0-9_-]+")
 
 
 class TaskSpec(Section):
     """One entry of section `tasks`; its name there is the task's name."""
 
-    # builtin, or folder: $SDR_DATA_TASKS/NAME
+    # builtin; folder or csv: $SDR_DATA_TASKS/NAME; or a data set of the protocol by its name, such as pets
     source: str
     # top1 accuracy, mean of the classes' accuracies, or mean average precision of several labels an image
     metric: Literal["top1", "mean_per_class", "map"]
+    # fetch a data set of the protocol where its host still serves the files
+    download: bool = False
+    # take splits of another size than the official ones; the numbers then compare with nobody's
+    partial: bool = False
+
+
+def check_name(name: str) -> None:
+    """Raise UserError if DVC could not use `name` for a task: a slash, a space or a dot in it, say."""
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"params.yaml: task name `{name}`: use letters, digits, `_` and `-`, not digits alone and not `__`"
+        )
 
 
 class Task:
@@ -50,7 +65,7 @@ class Task:
         folder = Path(folder)
         try:
             meta = json.loads((folder / "meta.json").read_text())
-            with (folder / "labels.csv").open(newline="") as file:
+            with (folder / "labels.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
                 rows = list(csv.DictReader(file))
         except FileNotFoundError as error:
             missing = error.filename

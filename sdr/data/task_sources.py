@@ -1,66 +1,96 @@
-"""Where tasks come from: a source is a function from the task's name to the labelled entries of its splits."""
+"""Where tasks come from: the labelled entries of each split, by the source that `tasks` names."""
 
-import csv
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from sdr.data import builtin, location
-from sdr.data.entries import Entry, from_file, from_image
-from sdr.data.task import SPLITS
+from sdr.data.entries import Entry
+from sdr.data.readers.reader import Splits
+from sdr.data.task import SPLITS, TaskSpec, split_labels
+from sdr.data.task_files import reader_of
+from sdr.data.task_image import from_file, from_picture
+from sdr.data.task_lists import read_classes, read_list
 from sdr.errors import UserError
 
-Splits = dict[str, list[Entry]]  # an entry's domain is its label here; several are joined by ";"
 
+def read_splits(name: str, spec: TaskSpec, dropped: Counter) -> Splits:
+    """Return the labelled entries of a task's splits: train, test, and val where there is one.
 
-def from_builtin(name: str, dropped: Counter) -> Splits:
-    """Return a built-in task; counts in `dropped` what its near-duplicates were."""
-    splits: Splits = {"train": [], "test": []}
-    for split, label, origin, image in builtin.examples(name, dropped):
-        splits[split].append(Entry(label, origin, partial(from_image, image, origin)))
-    return splits
+    The origin of a file is its path relative to $SDR_DATA_TASKS, as in the task's manifest.
 
-
-def from_folder(name: str, dropped: Counter) -> Splits:
-    """Return the task of $SDR_DATA_TASKS/NAME: SPLIT/CLASS/*, or SPLIT/labels.csv with columns file,label.
-
-    Splits are train and test, and val if it is there. In labels.csv several labels are joined by ";".
+    Args:
+        name: the task's name in `tasks`.
+        spec: its entry there.
+        dropped: counts what a built-in task leaves out.
 
     Raises:
-        UserError: the task or one of its splits is missing or empty, or labels.csv is not understood.
+        UserError: the task or one of its splits is missing, empty, or not laid out as its source asks for.
     """
-    root = location.root(location.TASKS) / name
-    if not root.is_dir():
-        raise UserError(f"task {name}: {root} not found; it should hold train/CLASS/* and test/CLASS/*")
-    splits = {}
-    for split in SPLITS:
-        folder = root / split
-        if folder.is_dir():
-            read = _table if (folder / "labels.csv").exists() else _classes
-            splits[split] = read(root, folder)
-        elif split != "val":
-            raise UserError(f"task {name}: {folder} not found; it should hold CLASS/*, one folder a class")
+    reader = reader_of(name, spec)
+    if spec.source == "builtin":
+        return _builtin(name, dropped)
+    root = location.root(location.TASKS)
+    if reader is not None:
+        return reader.read(root)
+    read = _lists if spec.source == "csv" else _folders
+    return read(root / name, spec.metric == "map")
+
+
+def _builtin(name: str, dropped: Counter) -> Splits:
+    splits: Splits = {"train": [], "test": []}
+    for split, label, origin, image in builtin.examples(name, dropped):
+        splits[split].append(Entry(label, origin, partial(from_picture, image, origin)))
     return splits
 
 
-SOURCES: dict[str, Callable[[str, Counter], Splits]] = {"builtin": from_builtin, "folder": from_folder}
+def _lists(top: Path, several: bool) -> Splits:
+    """Read train.csv, test.csv and maybe val.csv; classes.txt, if it is there, says which classes there are."""
+    classes = read_classes(top / "classes.txt")
+    splits = {}
+    for split in SPLITS:
+        table = top / f"{split}.csv"
+        if table.exists():
+            splits[split] = read_list(table, ("path", "labels"), top, several, classes)
+        elif split != "val":
+            raise UserError(
+                f"task {top.name}: {table} not found; it should list pictures, a line each: path,label1;label2"
+            )
+    absent = (classes or set()).difference(*(split_labels(entry.domain) for entry in splits["train"]))
+    if absent:
+        raise UserError(f"{top / 'classes.txt'}: class `{min(absent)}` has no picture in train.csv")
+    return splits
 
 
-def _classes(root: Path, folder: Path) -> list[Entry]:
-    paths = [path for path in location.files(folder) if path.parent != folder]
-    return [_entry(root, path, path.relative_to(folder).parts[0]) for path in paths]
+def _folders(top: Path, several: bool) -> Splits:
+    """Read SPLIT/CLASS/*, or SPLIT/labels.csv with columns file,label."""
+    splits = {}
+    for split in SPLITS:
+        folder = top / split
+        table = folder / "labels.csv"
+        if table.exists():
+            splits[split] = read_list(table, ("file", "label"), top, several, None)
+        elif folder.is_dir():
+            splits[split] = _classes(top, folder)
+        elif split != "val":
+            raise UserError(
+                f"task {top.name}: {folder} not found; it should hold CLASS/*, one folder a class"
+            )
+    return splits
 
 
-def _table(root: Path, folder: Path) -> list[Entry]:
-    table = folder / "labels.csv"
-    with table.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if not {"file", "label"} <= set(reader.fieldnames or ()):
-            raise UserError(f"{table}: no columns file,label in its first line")
-        return [_entry(root, folder / row["file"], row["label"]) for row in reader]
+def _classes(top: Path, folder: Path) -> list[Entry]:
+    entries = []
+    for place in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
+        if ";" in place.name:
+            raise UserError(f"{place}: a class's name cannot hold a `;`, which separates labels; rename it")
+        paths = location.files(place)
+        if not paths:
+            raise UserError(f"{place}: this class folder is empty; put images into it or remove it")
+        entries += [_entry(top, path, place.name) for path in paths]
+    return entries
 
 
-def _entry(root: Path, path: Path, label: str) -> Entry:
-    origin = path.relative_to(root).as_posix()
+def _entry(top: Path, path: Path, label: str) -> Entry:
+    origin = path.relative_to(top.parent).as_posix()
     return Entry(label, origin, partial(from_file, path, origin))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from sdr.data.task import Task, encode
+from sdr.data.task import Task, TaskSpec, check_name, encode
 from sdr.errors import UserError
 
 
@@ -18,3 +19,23 @@ def test_several_labels_become_a_row_of_flags():
 def test_an_unprepared_task_says_what_to_run(tmp_path):
     with pytest.raises(UserError, match="not found; run `dvc repro prepare_task@birds`"):
         Task.open(tmp_path / "birds")
+
+
+@pytest.mark.parametrize("name", ["pets", "my-task_2", "_a", "7up", "a_"])
+def test_names_that_dvc_can_use(name):
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "two words", "voc07.12", "2007", "", "a__b", "é", "a\n", "a;b", ".."]
+)
+def test_other_names_are_told(name):
+    with pytest.raises(UserError, match="task name `(.|\n)*`: use letters, digits"):
+        check_name(name)
+
+
+def test_a_task_downloads_nothing_and_is_complete_unless_it_says_so():
+    spec = TaskSpec(source="pets", metric="mean_per_class")
+    assert (spec.download, spec.partial) == (False, False)
+    with pytest.raises(ValidationError):
+        TaskSpec(source="pets", metric="mean_per_class", partial="yes")

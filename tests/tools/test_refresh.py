@@ -1,0 +1,149 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdr.data import location, manifest
+from sdr.data.task import TaskSpec
+from sdr.data.task_files import private_copy, take_manifest
+from tools import refresh
+
+ROOT = Path(__file__).parents[2]
+PARAMS = """
+tasks:
+  insects: {source: folder, metric: top1}
+  birds: {source: folder, metric: top1}
+  digits: {source: builtin, metric: top1}
+"""
+PIPELINE = """
+stages:
+  manifest:
+    foreach: ${tasks}
+    do:
+      cmd: python -m stages.manifest ${key}
+      params: ["tasks.${key}"]
+      outs: ["artifacts/manifests/${key}.csv"]
+"""
+FOLDER = TaskSpec(source="folder", metric="top1")
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """Two tasks in folders and a built-in one, all with a manifest; no DVC."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_ROOT", "DVC_STAGE", "SDR_SCRATCH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(location.TASKS, "tasks")
+    Path("params.yaml").write_text(PARAMS)
+    for name in ("insects", "birds"):
+        Path("tasks", name, "train/a").mkdir(parents=True)
+        Path("tasks", name, "train/a/1.jpg").write_text(name)
+        write(name, FOLDER)
+    write("digits", TaskSpec(source="builtin", metric="top1"))
+    return tmp_path
+
+
+def write(name: str, spec: TaskSpec) -> None:
+    manifest.write(Path(f"artifacts/manifests/{name}.csv"), take_manifest(name, spec))
+
+
+@pytest.fixture
+def run(workplace, monkeypatch, capsys):
+    """Run the tool; return what it printed, and the targets that DVC was to make."""
+
+    def run(*arguments: str) -> tuple[str, list[str]]:
+        commands = []
+
+        def start(command):
+            commands.append(command)
+            return subprocess.CompletedProcess(command, 0)
+
+        monkeypatch.setattr(refresh.subprocess, "run", start)
+        monkeypatch.setattr(sys, "argv", ["refresh", *arguments])
+        try:
+            refresh.main()
+        except SystemExit as left:
+            if left.code:
+                return str(left.code), []
+        assert len(commands) <= 1
+        for command in commands:
+            assert command[1:6] == ["-m", "dvc", "repro", "--single-item", "--force"]
+        return capsys.readouterr().out, [target for command in commands for target in command[6:]]
+
+    return run
+
+
+def test_nothing_to_do_prints_nothing(run):
+    assert run() == ("", [])
+
+
+def test_what_changed_is_made_again_alone(run):
+    Path("tasks/birds/train/a/2.jpg").write_text("new")
+    said = "birds: 1 files differ from artifacts/manifests/birds.csv, such as birds/train/a/2.jpg\n"
+    assert run() == (said, ["manifest@birds"])
+    assert run("insects") == ("", [])
+    os.utime("tasks/insects/train/a/1.jpg", ns=(1, 1))
+    assert run()[1] == ["manifest@insects", "manifest@birds"]
+    assert run("birds")[1] == ["manifest@birds"]
+
+
+def test_another_version_of_a_package_counts(run, monkeypatch):
+    monkeypatch.setattr("sdr.data.task_files.metadata.version", lambda package: "999")
+    assert run()[1] == ["manifest@digits"]
+
+
+def test_a_lost_manifest_is_made_again_rather_than_restored(run):
+    Path("artifacts/manifests/birds.csv").unlink()
+    assert run() == ("", ["manifest@birds"])
+
+
+def test_files_that_are_elsewhere_leave_results_as_they_are(run, monkeypatch):
+    monkeypatch.setenv(location.TASKS, "")
+    said, targets = run()
+    assert targets == [] and said.startswith(
+        "insects, birds: not compared with the manifest: SDR_DATA_TASKS is not"
+    )
+    Path("artifacts/manifests/birds.csv").unlink()
+    assert run()[0].startswith("insects: not compared")
+
+
+def test_rehash_forgets_what_is_known(run):
+    assert private_copy("birds").exists()
+    assert run("--rehash", "birds") == ("", ["manifest@birds"])
+    assert not private_copy("birds").exists() and private_copy("insects").exists()
+
+
+@pytest.mark.parametrize(("name", "says"), [("cows", "tasks.cows: no such task"), ("a.b", "task name `a.b`")])
+def test_wrong_names_are_told(run, name, says):
+    assert says in run(name)[0]
+
+
+def test_with_dvc(workplace):
+    """The manifest of a changed folder is made again, and no other."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("SDR_", "DVC_"))}
+    env |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "DVC_SITE_CACHE_DIR": str(workplace / "site"),
+        "DVC_GLOBAL_CONFIG_DIR": str(workplace / "global"),
+        "DVC_NO_ANALYTICS": "1",
+        location.TASKS: "tasks",
+    }
+
+    def run(*command: str) -> str:
+        command = [sys.executable, "-m", *command]
+        done = subprocess.run(command, cwd=workplace, env=env, stdout=-1, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    run("dvc", "init", "--no-scm", "--quiet")
+    (workplace / "dvc.yaml").write_text(PIPELINE)
+    (workplace / "params.yaml").write_text(PARAMS.replace("  digits: {source: builtin, metric: top1}\n", ""))
+    run("dvc", "repro", "--quiet")
+    (workplace / "tasks/birds/train/a/1.jpg").write_text("another bird")
+    said = run("tools.refresh")
+    assert "Running stage 'manifest@birds'" in said and said.count("Running stage") == 1
+    assert manifest.read(workplace / "artifacts/manifests/birds.csv")["birds/train/a/1.jpg"].bytes == 12
+    assert run("tools.refresh") == ""
