@@ -1,0 +1,37 @@
+"""Linear and kNN evaluation of a network of `compare` on one task's test split → artifacts/eval/compare/NAME."""
+
+import sys
+
+from sdr.data.task import Task
+from sdr.errors import UserError, program
+from sdr.nets.embed import Embedding
+from sdr.outputs import write_json
+from sdr.params import load
+from sdr.route.knn import Knn
+from sdr.train.device import pick_device
+from sdr.transfer.backbones import load_backbone
+from sdr.transfer.evaluate_task import Protocol, evaluate_task
+from sdr.transfer.linear import Linear
+
+
+@program
+def main() -> None:
+    if len(sys.argv) != 3:
+        raise UserError(
+            "usage: python -m stages.linear_compare TASK NAME, of `tasks` and `compare` in params.yaml"
+        )
+    name, network = sys.argv[1:]
+    protocol = Protocol(**load(seed=int, knn=Knn, linear=Linear, embed=Embedding))
+    device = pick_device()
+    task = Task.open(f"artifacts/tasks/{name}")
+    result = evaluate_task(
+        network, load_backbone(f"artifacts/backbones/{network}", device), task, protocol, device
+    )
+    networks = {network: result}
+    path = f"artifacts/eval/compare/{network}/{name}.json"
+    write_json(path, {"task": name, "metric": task.metric, "networks": networks})
+    print(f"linear_compare {name}: {network} {result['linear']:.2f} % (kNN {result['knn']:.2f} %)")
+
+
+if __name__ == "__main__":
+    main()
