@@ -1,0 +1,37 @@
+"""Stage `prepare_detection@NAME`: one set of images with boxes."""
+
+import sys
+
+from sdr.data.detection import SPLITS, DetectionSpec
+from sdr.data.prepare_detection import prepare_detection
+from sdr.errors import UserError, program
+from sdr.outputs import output_dir
+from sdr.params import load
+
+
+@program
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise UserError("usage: python -m stages.prepare_detection NAME, one of `detection` in params.yaml")
+    name = sys.argv[1]
+    key = f"detection__{name}"
+    params = load(**{key: DetectionSpec, "data__max_bad_fraction": float})
+    with output_dir(f"artifacts/detection/{name}") as target:
+        meta = prepare_detection(name, params[key], params["data__max_bad_fraction"], target)
+    sizes = ((split, sum(meta["images"][part] for part in parts)) for split, parts in SPLITS.items())
+    print(
+        f"{name}: "
+        + ", ".join(f"{size:,} {split}" for split, size in sizes)
+        + f" images, {len(meta['classes'])} classes"
+    )
+    if meta["clipped"] or meta["skipped"]:
+        print(
+            f"  {len(meta['skipped']):,} pictures left out, boxes clipped in {len(meta['clipped']):,} annotations"
+        )
+    for pair, same in meta["overlap"].items():
+        if same:
+            print(f"warning: {name}: {len(same):,} images are in both splits of {pair}, such as {same[0]}")
+
+
+if __name__ == "__main__":
+    main()
