@@ -1,0 +1,61 @@
+"""Fine-tune a detector over one backbone, on one detection set → artifacts/eval/detection/WHICH/NAME.json."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from sdr.data.detection import DetectionSet, DetectionSpec
+from sdr.errors import UserError, program
+from sdr.outputs import write_json
+from sdr.params import load
+from sdr.ssl.store import load_network
+from sdr.train.checkpoint import Checkpoint, fingerprint
+from sdr.train.device import pick_device
+from sdr.transfer.backbones import load_resnet
+from sdr.transfer.detect_score import digest, score
+from sdr.transfer.detector_params import Detector
+
+
+@program
+def main(*arguments: str) -> None:
+    if len(arguments) != 2:
+        raise UserError(
+            "usage: python -m stages.finetune NAME WHICH: one of `detection` in params.yaml, "
+            "and baseline, sdr or one of `compare`"
+        )
+    name, which = arguments
+    params = load(seed=int, **{f"detection__{name}": DetectionSpec})
+    seed, spec = params.values()
+    (detector,) = load(**{f"detectors__{spec.detector}": Detector}).values()
+    data, device = DetectionSet.open(f"artifacts/detection/{name}"), pick_device()
+    if which == "baseline":
+        source = "artifacts/baseline"
+        backbone = load_network(source, torch.device("cpu"))[0].backbone
+    else:
+        source = (
+            f"artifacts/route_detection/{name}/backbone" if which == "sdr" else f"artifacts/backbones/{which}"
+        )
+        backbone = load_resnet(source)
+    about = {}
+    if which == "sdr":  # how it was chosen goes with what came of it
+        route = Path(f"artifacts/route_detection/{name}")
+        with (route / "candidates.csv").open(newline="") as file:
+            candidates = list(csv.DictReader(file))
+        about = {"routing": json.loads((route / "route.json").read_text()) | {"candidates": candidates}}
+    contents = digest(f"artifacts/detection/{name}", source)
+    checkpoint = Checkpoint(fingerprint(stage="finetune", seed=seed, detector=detector, contents=contents))
+    result = score(backbone, data, detector, seed, device, which, checkpoint)
+    write_json(
+        f"artifacts/eval/detection/{which}/{name}.json", {"set": name, "network": which} | result | about
+    )
+    checkpoint.remove()
+    print(
+        f"finetune {name}: {which} AP {result['ap']:.2f} %, AP50 {result['ap50']:.2f} %, AP75 {result['ap75']:.2f} %"
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,49 @@
+"""Choose the sub-net for one detection set, and export it → artifacts/route_detection/NAME."""
+
+import sys
+
+from sdr.data.detection import DetectionSet, DetectionSpec
+from sdr.errors import program
+from sdr.nets.embed import Embedding
+from sdr.nets.export import export
+from sdr.nets.paths import path_of
+from sdr.outputs import output_dir, write_csv, write_json
+from sdr.params import load
+from sdr.route.detection import search
+from sdr.route.halving import forget
+from sdr.route.knn import Knn
+from sdr.route.trained import TrainedSdr
+from sdr.train.checkpoint import fingerprint
+from sdr.train.device import pick_device
+from sdr.transfer.detect_score import digest
+from sdr.transfer.detector_params import Detector
+
+
+@program
+def main(name: str) -> None:
+    params = load(**{"seed": int, "knn": Knn, "embed": Embedding, f"detection__{name}": DetectionSpec})
+    params |= load(**{f"detectors__{params[f'detection__{name}'].detector}": Detector})
+    *_, detector = params.values()
+    seed, knn, device = params["seed"], params["knn"], pick_device()
+    data = DetectionSet.open(f"artifacts/detection/{name}")
+    trained = TrainedSdr("artifacts/sdrnet", "artifacts/calibration", device)
+    contents = digest(f"artifacts/detection/{name}", "artifacts/sdrnet", "artifacts/calibration")
+    resume = fingerprint(stage="route_detection", params=params, contents=contents)
+    found = search(trained.subnet, trained.n_subnets, data, detector, knn, seed, device, resume)
+    paths = ["-".join(map(str, path_of(i, trained.spec.groups))) for i in range(trained.n_subnets)]
+    choice = {"set": name, "subnet": found.winner, "path": paths[found.winner], **found.facts()}
+    with output_dir(f"artifacts/route_detection/{name}") as out:
+        write_csv(out / "candidates.csv", found.rows(paths))
+        settings = {"routing": detector.routing.model_dump(), "knn": knn.model_dump()}
+        write_json(out / "route.json", choice | settings)
+        (out / "backbone").mkdir()
+        winner, size = trained.subnet(found.winner), params["embed"].size
+        export(out / "backbone", winner, trained.spec, trained.widths, size)
+    forget(resume)
+    score = "the only candidate" if choice["ap"] is None else f"AP {choice['ap']:.2f} % on val"
+    spent = f"{choice['iterations']} iterations, all sub-nets to the end {choice['exhaustive_iterations']}"
+    print(f"route_detection {name}: sub-net {found.winner} ({choice['path']}), {score}; {spent}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,148 @@
+"""The stage that fine-tunes a detector: the three kinds of backbone, resume, and what a user gets wrong."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from sdr.data import detection
+from sdr.data.detection import DetectionSet
+from sdr.errors import UserError
+from sdr.nets.backbone import Backbone
+from sdr.nets.export import export
+from sdr.nets.heads import Heads
+from sdr.route.calibrate import calibrate
+from sdr.ssl.simsiam import SimSiam
+from sdr.ssl.store import save_network
+from sdr.train.checkpoint import Checkpoint
+from stages.finetune import main
+from tests.transfer.detection_toys import Rectangles, detector
+
+SPEC = Backbone(
+    block="basic",
+    layers=[1, 1, 1, 1],
+    shared=[8, 8, 8, 8],
+    group=[1, 2, 3, 4],
+    groups=1,
+    stem_type="deep",
+    stem_width=5,
+)
+DETECTOR = detector(iterations=4, steps=[3], log_every=2, warmup=1)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with a baseline, a routed sub-net (the same weights), a network to compare with, and a detection set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDR_DEVICE", "cpu")
+    monkeypatch.delenv("SDR_SCRATCH", raising=False)
+    torch.manual_seed(0)
+    network = SimSiam(SPEC, SPEC.supernet_widths, heads := Heads(projection=8, prediction=4, layers=2))
+    calibrate(network.backbone, torch.randn(8, 3, 64, 64))
+    for name in ("baseline", "route_detection/toys/backbone", "backbones/mine", "detection/toys"):
+        (tmp_path / "artifacts" / name).mkdir(parents=True)
+    save_network(tmp_path / "artifacts/baseline", network, SPEC, heads)
+    for name in ("route_detection/toys/backbone", "backbones/mine"):
+        export(tmp_path / "artifacts" / name, network.backbone, SPEC, SPEC.supernet_widths, 64)
+    route = tmp_path / "artifacts/route_detection/toys"
+    (route / "route.json").write_text('{"subnet": 3}')
+    (route / "candidates.csv").write_text("rank,subnet\n1,3\n2,0\n")
+    toys = Rectangles(8)
+    parts = {"2007_train": toys.all[:3], "2012_val": toys.all[3:5], "2007_test": toys.all[5:]}
+    images = ((id, detection.encode(image)) for id, image in toys.images.items())
+    detection.write(tmp_path / "artifacts/detection/toys", toys.classes, parts, images)
+    params = {
+        "seed": 0,
+        "detection": {"toys": {"source": "scenes", "detector": "small"}},
+        "detectors": {"small": DETECTOR.model_dump()},
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    return tmp_path
+
+
+def result(workplace, which: str) -> dict:
+    return json.loads((workplace / f"artifacts/eval/detection/{which}/toys.json").read_text())
+
+
+def test_baseline_subnet_and_any_network(workplace, capsys):
+    for which in ("baseline", "sdr", "mine"):
+        main.__wrapped__("toys", which)
+        assert f"finetune toys: {which} AP " in capsys.readouterr().out
+    one, two, three = (result(workplace, which) for which in ("baseline", "sdr", "mine"))
+    candidates = [{"rank": "1", "subnet": "3"}, {"rank": "2", "subnet": "0"}]
+    assert two.pop("routing") == {"subnet": 3, "candidates": candidates}
+    assert (
+        one["network"] == "baseline"
+        and one | {"network": "sdr"} == two
+        and one | {"network": "mine"} == three
+    )
+    assert one["set"] == "toys" and one["iterations"] == 4 and one["images"] == {"trainval": 5, "test": 3}
+    assert [row["iteration"] for row in one["history"]] == [0, 2, 3]
+    assert list(one["per_class"]) == Rectangles.classes
+    present = {
+        label for a in DetectionSet.open("artifacts/detection/toys").annotations("test") for label in a.labels
+    }
+    for label, name in enumerate(Rectangles.classes, 1):
+        assert (one["per_class"][name] is not None) == (label in present)
+    for key in ("ap", "ap50", "ap75", "ap_present", "ap50_present", "ap75_present"):
+        assert 0 <= one[key] <= 100 and np.isfinite(one[key])
+    assert not list((workplace / ".scratch").glob("*"))
+
+
+def test_the_test_images_are_seen_once_and_after_the_training(workplace, monkeypatch):
+    seen: list[str] = []
+    image = DetectionSet.image
+    monkeypatch.setattr(DetectionSet, "image", lambda self, id: seen.append(id) or image(self, id))
+    main.__wrapped__("toys", "baseline")
+    assert len(seen) == 4 * 4 + 3
+    assert sorted(seen[-3:]) == ["toy/005", "toy/006", "toy/007"]
+    assert set(seen[:-3]) == {f"toy/{i:03d}" for i in range(5)}
+
+
+def test_an_interrupted_stage_goes_on(workplace, monkeypatch, capsys):
+    main.__wrapped__("toys", "sdr")
+    whole = result(workplace, "sdr")
+    monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (-1.0,))  # save after each iteration
+    image, calls = DetectionSet.image, []
+
+    def failing(self, id):
+        calls.append(id)
+        if len(calls) > 10:
+            raise KeyboardInterrupt
+        return image(self, id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DetectionSet, "image", failing)
+        with pytest.raises(KeyboardInterrupt):
+            main.__wrapped__("toys", "sdr")
+    assert list((workplace / ".scratch").glob("*.pt"))
+    main.__wrapped__("toys", "sdr")
+    assert "sdr: going on from iteration 2 of 4" in capsys.readouterr().out
+    assert result(workplace, "sdr") == whole
+    assert not list((workplace / ".scratch").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["toys"], "usage: python -m stages.finetune NAME WHICH"),
+        (["birds", "sdr"], r"detection\.birds"),
+        (["toys", "nobody"], r"artifacts/backbones/nobody/config.json: not found"),
+    ],
+)
+def test_one_message_and_nothing_written(workplace, arguments, message):
+    before = sorted(workplace.rglob("*"))
+    with pytest.raises(UserError, match=message):
+        main.__wrapped__(*arguments)
+    assert sorted(workplace.rglob("*")) == before
+
+
+def test_a_training_that_diverges_writes_nothing_and_names_the_network(workplace):
+    params = yaml.safe_load((workplace / "params.yaml").read_text())
+    params["detectors"]["small"] |= {"lr": 1e8, "warmup": 0}
+    (workplace / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match="sdr: the detection loss is not finite at iteration"):
+        main.__wrapped__("toys", "sdr")
+    assert not (workplace / "artifacts/eval").exists()
