@@ -1,18 +1,45 @@
-"""Print the result table of the last run, and where its report lies."""
+"""Print the result tables of the last run, and where its report lies.
 
+python -m tools.table              everything
+python -m tools.table --compare    only the backbones of `compare`; nothing else need have run
+"""
+
+import argparse
 from pathlib import Path
 
-from sdr.errors import program
+from sdr.errors import UserError, program
 from sdr.params import load
-from sdr.report.run import read_run
-from sdr.report.tables import print_table
+from sdr.report.run import read_evaluation, read_run
+from sdr.report.tables import PROTOCOLS, other_scores
+from sdr.report.terminal import print_detection, print_others, print_table
 
 
 @program
 def main() -> None:
-    params = load(tasks=dict, n_subnets=int, seed=int)
-    print_table(read_run("artifacts", params["tasks"], params["n_subnets"], params["seed"]).tasks)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--compare", action="store_true", help="only the backbones of `compare`")
+    names = load(tasks=dict, compare=dict)
+    if parser.parse_args().compare:
+        print_others(_others(list(names["tasks"]), list(names["compare"])))
+        return
+    params = load(n_subnets=int, seed=int, detection=dict, detection_compare=list)
+    run = read_run("artifacts", names["tasks"], compare=names["compare"], **params)
+    print_table(run.tasks)
+    if run.tasks and names["compare"]:
+        print_others({task.name: other_scores(task) for task in run.tasks})
+    if run.detection:
+        print_detection(run.detection)
     print(f"report: {Path('report/index.html').absolute()} (open it in a browser)")
+
+
+def _others(tasks: list[str], networks: list[str]) -> dict:
+    if not tasks or not networks:
+        raise UserError("params.yaml: `tasks` or `compare` is empty: there is nothing to compare")
+    found = {task: {network: read_evaluation(Path("artifacts"), network, task) for network in networks} for task in tasks}
+    return {
+        task: {protocol: {network: one[protocol] for network, one in networks.items()} for protocol in PROTOCOLS}
+        for task, networks in found.items()
+    }
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ RANKING = ["rank", "subnet", "path", "cluster_size", "knn", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
 HISTORY = ["step", "loss", "std", "images_per_s"]
 HISTORY_SDR = [*HISTORY, "phase", "network", "ssl"]
+OURS = ("baseline", "w0", "sdr", "gain")  # columns of the tables, so no other backbone may have these names
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class TaskRun:
         ranking: all sub-nets, best first: rank, subnet, path, cluster_size, knn and gain (percentage points).
         route: `artifacts/route/T/route.json`, the sub-net that was chosen.
         networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
+        others: each backbone of `compare` → its evaluation.
     """
 
     name: str
@@ -34,11 +36,28 @@ class TaskRun:
     ranking: pd.DataFrame
     route: dict[str, Any]
     networks: dict[str, dict[str, Any]]
+    others: dict[str, dict[str, Any]]
 
     @property
     def chosen(self) -> pd.Series:
         """The row of `ranking` that routing chose."""
         return self.ranking[self.ranking["subnet"] == self.route["subnet"]].iloc[0]
+
+
+@dataclass(frozen=True)
+class DetectionRun:
+    """What was measured on one detection set.
+
+    Attributes:
+        name: key in `detection` of `params.yaml`.
+        networks: "baseline", "sdr" and the backbones of `detection_compare` → what fine-tuning found: ap, ap50,
+            ap75 in per cent, per_class, iterations.
+        routing: how the sub-net was chosen: subnet, path, iterations, exhaustive_iterations, candidates.
+    """
+
+    name: str
+    networks: dict[str, dict[str, Any]]
+    routing: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,9 +79,18 @@ class Run:
     clustering: dict[str, Any]
     samples: Path
     tasks: list[TaskRun]
+    detection: list[DetectionRun]
 
 
-def read_run(artifacts: str | Path, tasks: Iterable[str], n_subnets: int, seed: int) -> Run:
+def read_run(
+    artifacts: str | Path,
+    tasks: Iterable[str],
+    n_subnets: int,
+    seed: int,
+    compare: Iterable[str] = (),
+    detection: Iterable[str] = (),
+    detection_compare: Iterable[str] = (),
+) -> Run:
     """Read a whole run.
 
     Args:
@@ -70,16 +98,19 @@ def read_run(artifacts: str | Path, tasks: Iterable[str], n_subnets: int, seed: 
         tasks: names of the tasks, in the order of the report.
         n_subnets: how many sub-nets each ranking must hold.
         seed: shown, not used.
+        compare: names of the other backbones that every task is evaluated with.
+        detection: names of the detection sets.
+        detection_compare: names of the other backbones that are fine-tuned on them.
 
     Raises:
         UserError: an artifact is missing, unreadable or incomplete, or belongs to no task in `tasks`.
     """
-    root, names = Path(artifacts), list(tasks)
+    root, names, others, sets = Path(artifacts), list(tasks), list(compare), list(detection)
     if "mean" in names:
         raise UserError(
             "params.yaml: a task cannot be called `mean`: that row holds the mean; rename the task"
         )
-    _refuse_stale(root, set(names))
+    _refuse_stale(root, set(names), set(others), set(sets), set(detection_compare))
     return Run(
         n_subnets=n_subnets,
         seed=seed,
@@ -91,7 +122,8 @@ def read_run(artifacts: str | Path, tasks: Iterable[str], n_subnets: int, seed: 
         clusters=_csv(root / "clusters/clusters.csv", CLUSTERS),
         clustering=_json(root / "clusters/metrics.json"),
         samples=root / "clusters/samples",
-        tasks=[_task(root, name, n_subnets) for name in names],
+        tasks=[_task(root, name, n_subnets, others) for name in names],
+        detection=[_detection(root, name, ["baseline", "sdr", *detection_compare]) for name in sets],
     )
 
 
@@ -100,7 +132,17 @@ def groups_of(path: str) -> tuple[int, ...]:
     return tuple(int(digits) for digits in re.findall(r"\d+", path))
 
 
-def _task(root: Path, name: str, n_subnets: int) -> TaskRun:
+def read_evaluation(root: Path, network: str, task: str) -> dict[str, Any]:
+    """Read what `linear_compare` measured of one backbone of `compare` on one task.
+
+    Raises:
+        UserError: it is missing or incomplete.
+    """
+    file = root / "eval/compare" / network / f"{task}.json"
+    return _network(file, network)
+
+
+def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
     table = root / "route" / name / "ranking.csv"
     ranking = _csv(table, RANKING)
     if len(ranking) != n_subnets:
@@ -110,26 +152,44 @@ def _task(root: Path, name: str, n_subnets: int) -> TaskRun:
     route = _json(root / "route" / name / "route.json", ["subnet", "knn", "baseline", "w0"])
     if route["subnet"] not in set(ranking["subnet"]):
         raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
-    networks = {}
-    for kind, wanted in (("baseline", ["baseline"]), ("sdr", ["w0", "sdr"])):
-        file = root / "eval" / kind / f"{name}.json"
-        found = _json(file, ["networks"])["networks"]
-        for network in wanted:
-            if network not in found:
-                raise UserError(f"{file}: no scores of `{network}`; remove it and run `dvc repro`")
-            networks[network] = found[network]
+    baseline, sdr = (root / "eval" / kind / f"{name}.json" for kind in ("baseline", "sdr"))
+    networks = {"baseline": _network(baseline, "baseline")} | {n: _network(sdr, n) for n in ("w0", "sdr")}
+    others = {network: read_evaluation(root, network, name) for network in compare}
     meta = _json(root / "tasks" / name / "meta.json", ["metric", "chance", "raw_knn", "n_train", "n_test"])
-    return TaskRun(name, meta, ranking, route, networks)
+    return TaskRun(name, meta, ranking, route, networks, others)
 
 
-def _refuse_stale(root: Path, names: set[str]) -> None:
-    found = [*root.glob("tasks/*"), *root.glob("route/*"), *root.glob("eval/*/*.json")]
-    stale = [path for path in found if path.name.removesuffix(".json") not in names and path.name[0] != "."]
-    if stale:
+def _network(file: Path, network: str) -> dict[str, Any]:
+    found = _json(file, ["networks"])["networks"]
+    if network not in found:
+        raise UserError(f"{file}: no scores of `{network}`; remove it and run `dvc repro`")
+    return found[network]
+
+
+def _detection(root: Path, name: str, networks: list[str]) -> DetectionRun:
+    files = {network: root / "eval/detection" / network / f"{name}.json" for network in networks}
+    found = {network: _json(file, ["ap", "ap50", "ap75", "iterations"]) for network, file in files.items()}
+    if "routing" not in found["sdr"]:
+        raise UserError(f"{files['sdr']}: lacks routing; remove it and run `dvc repro`")
+    return DetectionRun(name, found, found["sdr"]["routing"])
+
+
+def _refuse_stale(root: Path, tasks: set[str], compare: set[str], sets: set[str], tuned: set[str]) -> None:
+    """Raise UserError for results of what params.yaml no longer has; DVC leaves them, and nobody would notice."""
+    single = {"tasks/*": tasks, "route/*": tasks, "eval/baseline/*": tasks, "eval/sdr/*": tasks}
+    single |= {"detection/*": sets, "route_detection/*": sets}
+    paired = {"eval/compare/*/*": (compare, tasks), "eval/detection/*/*": ({"baseline", "sdr"} | tuned, sets)}
+    stale = [p for pattern, names in single.items() for p in root.glob(pattern) if _name(p) not in names]
+    for pattern, (networks, names) in paired.items():
+        stale += [p for p in root.glob(pattern) if _name(p) not in names or p.parent.name not in networks]
+    if stale := sorted(path for path in stale if path.name[0] != "."):
         raise UserError(
-            f"{', '.join(map(str, sorted(stale)))}: left over from a task that params.yaml no longer has; "
-            "run `python -m tools.prune`"
+            f"{', '.join(map(str, stale))}: left over from what params.yaml no longer has; run `python -m tools.prune`"
         )
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(".json")
 
 
 def _json(path: Path, keys: Iterable[str] = ()) -> dict[str, Any]:

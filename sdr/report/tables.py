@@ -1,13 +1,13 @@
-"""The result table: one row a task and their mean, as numbers, Markdown and on the terminal."""
+"""The result tables: one row a task and their mean, as numbers and as Markdown."""
 
 from statistics import fmean
 from typing import Any
 
-from sdr.report.run import TaskRun
+from sdr.report.run import DetectionRun, TaskRun
 
 PROTOCOLS = ("linear", "knn")
 NETWORKS = ("baseline", "w0", "sdr")
-COLUMNS = (*NETWORKS, "gain")
+DETECTION = ("ap", "ap50", "ap75")
 
 Scores = dict[str, dict[str, float]]
 
@@ -24,17 +24,22 @@ def scores(task: TaskRun) -> Scores:
     return table
 
 
+def other_scores(task: TaskRun) -> Scores:
+    """Test scores of the backbones of `compare`, %, not rounded: `{"linear": {NAME: score}, "knn": …}`."""
+    return {p: {name: float(found[p]) for name, found in task.others.items()} for p in PROTOCOLS}
+
+
 def mean(tables: list[Scores]) -> Scores:
     """Unweighted mean over tasks of every score: each task counts the same, whatever its metric and size."""
     return {
-        protocol: {column: fmean(table[protocol][column] for table in tables) for column in COLUMNS}
+        protocol: {column: fmean(table[protocol][column] for table in tables) for column in tables[0][protocol]}
         for protocol in PROTOCOLS
     }
 
 
 def summary(tasks: list[TaskRun]) -> dict[str, Scores]:
     """What `dvc metrics` reads: task (and "mean") → protocol → column, to 2 digits; empty without tasks."""
-    tables = {task.name: scores(task) for task in tasks}
+    tables = {task.name: _joined(task) for task in tasks}
     if tables:
         tables["mean"] = mean(list(tables.values()))
     return {
@@ -43,6 +48,24 @@ def summary(tasks: list[TaskRun]) -> dict[str, Scores]:
             for protocol, row in table.items()
         }
         for name, table in tables.items()
+    }
+
+
+def _joined(task: TaskRun) -> Scores:
+    ours, others = scores(task), other_scores(task)
+    return {protocol: ours[protocol] | others[protocol] for protocol in PROTOCOLS}
+
+
+def detection_summary(sets: list[DetectionRun]) -> dict[str, dict[str, dict[str, float]]]:
+    """What `dvc metrics` reads of detection: set → ap, ap50, ap75 → network, %, and the gain of SDR in points."""
+    return {
+        found.name: {
+            metric: {network: round(result[metric], 2) for network, result in found.networks.items()}
+            | {"gain": round(found.networks["sdr"][metric] - found.networks["baseline"][metric], 2)}
+            for metric in DETECTION
+        }
+        | {"iterations": {"routing": found.routing["iterations"], "exhaustive": found.routing["exhaustive_iterations"]}}
+        for found in sets
     }
 
 
@@ -64,8 +87,12 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def markdown(tasks: list[TaskRun]) -> str:
-    """The table for people, in Markdown."""
+def markdown(tasks: list[TaskRun], sets: list[DetectionRun]) -> str:
+    """The tables for people, in Markdown: the result, the other backbones, detection."""
+    return "\n".join(filter(None, [_result(tasks), _others(tasks), _detection(sets)]))
+
+
+def _result(tasks: list[TaskRun]) -> str:
     if not tasks:
         return "No task in `params.yaml`: nothing was evaluated.\n"
     headings = [
@@ -76,14 +103,14 @@ def markdown(tasks: list[TaskRun]) -> str:
         _line([":--", ":--", *["--:"] * 10]),
     ]
     for task in tasks:
-        linear, knn = (_cells(scores(task)[protocol]) for protocol in PROTOCOLS)
+        linear, knn = (cells(scores(task)[protocol]) for protocol in PROTOCOLS)
         for column, network in enumerate(NETWORKS):
             low, high = task.networks[network]["linear_interval"]
             linear[column] += f" ({low:.1f}–{high:.1f})"
         context = [percent(task.meta["raw_knn"]), percent(task.meta["chance"])]
         lines.append(_line([task.name, _words(task.meta["metric"]), *linear, *knn, *context]))
     total = mean([scores(task) for task in tasks])
-    lines.append(_line(["**mean**", "", *_cells(total["linear"]), *_cells(total["knn"]), "", ""]))
+    lines.append(_line(["**mean**", "", *cells(total["linear"]), *cells(total["knn"]), "", ""]))
     lines += [
         "",
         "Test scores in per cent; in brackets the 95 % bootstrap interval of the test images. Baseline: "
@@ -94,35 +121,33 @@ def markdown(tasks: list[TaskRun]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def print_table(tasks: list[TaskRun]) -> None:
-    """Print the table on the terminal, without the intervals."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    if not tasks:
-        print("No task in params.yaml: nothing was evaluated.")
-        return
-    table = Table(
-        box=SIMPLE_HEAD,
-        title="Test scores, %",
-        title_justify="left",
-        show_footer=True,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    total = mean([scores(task) for task in tasks])
-    table.add_column("\ntask", footer="mean", overflow="fold")
-    for protocol, name in zip(PROTOCOLS, ("linear", "kNN"), strict=True):
-        for column, cell in zip(("base", "W_0", "SDR", "gain"), _cells(total[protocol]), strict=True):
-            table.add_column(f"{name}\n{column}", footer=cell, justify="right", no_wrap=True)
-    for task in tasks:
-        row = scores(task)
-        table.add_row(task.name, *_cells(row["linear"]), *_cells(row["knn"]))
-    Console().print(table)
+def _others(tasks: list[TaskRun]) -> str:
+    if not tasks or not tasks[0].others:
+        return ""
+    names = list(tasks[0].others)
+    total = mean([other_scores(task) for task in tasks])
+    lines = [
+        _line(["task", *(f"{name} {protocol}" for protocol in ("linear", "kNN") for name in names)]),
+        _line([":--", *["--:"] * (2 * len(names))]),
+    ]
+    for title, row in [*((task.name, other_scores(task)) for task in tasks), ("**mean**", total)]:
+        lines.append(_line([title, *(percent(row[protocol][name]) for protocol in PROTOCOLS for name in names)]))
+    return "\n".join([*lines, "", "The other backbones (`compare` in `params.yaml`), test scores in per cent.", ""])
 
 
-def _cells(row: dict[str, float]) -> list[str]:
+def _detection(sets: list[DetectionRun]) -> str:
+    if not sets:
+        return ""
+    lines = [_line(["set", "network", "AP", "AP50", "AP75", "iterations"]), _line([":--", ":--", *["--:"] * 4])]
+    for found in sets:
+        for network, result in found.networks.items():
+            precisions = [percent(result[metric]) for metric in DETECTION]
+            lines.append(_line([found.name, network, *precisions, result["iterations"]]))
+    return "\n".join([*lines, "", "Faster R-CNN FPN, 11-point average precision on the test split, in per cent.", ""])
+
+
+def cells(row: dict[str, float]) -> list[str]:
+    """Baseline, W_0, SDR and gain as text."""
     return [*(f"{row[network]:.2f}" for network in NETWORKS), signed(row["gain"])]
 
 

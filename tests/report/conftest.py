@@ -30,6 +30,25 @@ def write_artifacts(root: Path, tasks: list[str], n_subnets: int, seed: int = 0)
     return artifacts
 
 
+def write_others(artifacts: Path, tasks: list[str], networks: list[str]) -> None:
+    """Add evaluations of other backbones; their scores differ from one another."""
+    for i, task in enumerate(tasks):
+        for j, network in enumerate(networks):
+            found = {"linear": 40.0 + 3 * i + j, "knn": 30.0 + 3 * i + j}
+            value = {"task": task, "metric": "accuracy", "networks": {network: found}}
+            _json(artifacts / f"eval/compare/{network}/{task}.json", value)
+
+
+def write_detection(artifacts: Path, name: str) -> None:
+    """Add what fine-tuning on a detection set found, and how routing went."""
+    rungs = {"ap_40": 12.5, "ap_80": 20.25}
+    candidates = [{"rank": i + 1, "subnet": i, "proxy": 60.0 - i, **rungs} for i in range(3)]
+    routing = {"subnet": 0, "path": "0-0-0-0", "iterations": 240, "exhaustive_iterations": 1280, "candidates": candidates}
+    for network, more in (("baseline", {}), ("sdr", {"routing": routing})):
+        found = {"set": name, "network": network, "ap": 30.5, "ap50": 61.0, "ap75": 24.0, "iterations": 300}
+        _json(artifacts / f"eval/detection/{network}/{name}.json", found | more)
+
+
 def path_of(subnet: int, groups: int = 4, stages: int = 4) -> str:
     return "-".join(str(subnet // groups**stage % groups) for stage in reversed(range(stages)))
 

@@ -6,7 +6,7 @@ from sdr.report.page import write_report
 from sdr.report.run import read_run
 from sdr.report.tables import scores
 from tests.report.browser import CHROMIUM, Browser, NoAnswer
-from tests.report.conftest import TASKS, write_artifacts
+from tests.report.conftest import TASKS, write_artifacts, write_detection, write_others
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
@@ -14,7 +14,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    run = read_run(write_artifacts(folder, TASKS, 4), TASKS, 4, 0)
+    artifacts = write_artifacts(folder, TASKS, 4)
+    write_others(artifacts, TASKS, ["random", "moco"])
+    write_detection(artifacts, "demo")
+    run = read_run(artifacts, TASKS, 4, 0, ["random", "moco"], ["demo"])
     write_report(run, folder)
     return run, folder / "index.html"
 

@@ -13,7 +13,7 @@ from sdr.report.page import page, write_report
 from sdr.report.run import read_run
 from sdr.report.style import DARK, LIGHT, render
 from sdr.report.tables import mean, scores, signed
-from tests.report.conftest import DOMAINS, TASKS, write_artifacts
+from tests.report.conftest import DOMAINS, TASKS, write_artifacts, write_detection, write_others
 
 VOID = {"meta", "link", "img", "source", "br", "hr", "input", "col"}
 
@@ -43,8 +43,12 @@ class Page(HTMLParser):
         return [attributes for tag, attributes, *_ in self.elements if tag == name]
 
 
-def report(folder, tasks, n_subnets):
-    run = read_run(write_artifacts(folder, tasks, n_subnets), tasks, n_subnets, 7)
+def report(folder, tasks, n_subnets, compare=(), detection=()):
+    artifacts = write_artifacts(folder, tasks, n_subnets)
+    write_others(artifacts, tasks, compare)
+    for name in detection:
+        write_detection(artifacts, name)
+    run = read_run(artifacts, tasks, n_subnets, 7, compare, detection)
     (folder / "report").mkdir()
     write_report(run, folder / "report")
     return run, (folder / "report/index.html").read_text(encoding="utf-8")
@@ -53,7 +57,7 @@ def report(folder, tasks, n_subnets):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("built")
-    run, text = report(folder, TASKS, 16)
+    run, text = report(folder, TASKS, 16, ["random", "moco"], ["demo"])
     return run, text, Page(text), folder
 
 
@@ -124,7 +128,7 @@ def test_tasks_scores_and_domains_are_named(built):
 def test_sort_headings_are_buttons_in_headings_with_aria_sort(built):
     page = built[2]
     parents = [parent for tag, _, _, parent in page.elements if tag == "button"]
-    assert len(parents) == 11 + 9 + 6
+    assert len(parents) == 11 + 5 + 9 + 6
     for ((tag, attributes),) in parents:
         assert tag == "th"
         assert attributes["aria-sort"] in ("none", "ascending", "descending")
@@ -171,3 +175,20 @@ def test_an_empty_cluster_has_no_pictures(tmp_path):
         "Random images of cluster 0, mostly faces"
     ]
     assert "empty" in drawn.text
+
+
+def test_other_backbones_and_detection_are_told(built):
+    _, text, page, _ = built
+    table = text[text.index('id="table-others"') :]
+    table = table[: table.index("</table>")]
+    assert re.findall(r"<button type=\"button\">(.*?)</button>", table) == ["task", "random", "moco", "random", "moco"]
+    cells = re.findall(r">([\d.]+)</td>", table[table.index("<tbody>") :])
+    assert cells[:4] == ["40.00", "41.00", "30.00", "31.00"] and len(cells) == 4 * (len(TASKS) + 1)
+    section = text[text.index('<section id="detection">') :]
+    assert all(word in section for word in ("30.50", "61.00", "24.00", "240 iterations", "would take 1280"))
+    assert "ap 80" in section and "20.25" in section
+
+
+def test_without_them_there_is_no_such_section(tmp_path):
+    _, text = report(tmp_path, ["kinds"], 2)
+    assert "Other backbones" not in text and "detection" not in text.lower()

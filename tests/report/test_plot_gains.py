@@ -15,7 +15,7 @@ from tests.report.conftest import path_of
 def task(gains, route=None):
     subnets = range(len(gains))
     table = pd.DataFrame({"subnet": subnets, "path": [path_of(i) for i in subnets], "gain": gains})
-    return TaskRun("t", {}, table.sort_values("gain", ascending=False), route or {}, {})
+    return TaskRun("t", {}, table.sort_values("gain", ascending=False), route or {}, {}, {})
 
 
 def test_a_tree_of_six_subnets():

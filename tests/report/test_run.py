@@ -7,7 +7,7 @@ import pytest
 
 from sdr.errors import UserError
 from sdr.report.run import groups_of, read_run
-from tests.report.conftest import TASKS, path_of
+from tests.report.conftest import TASKS, path_of, write_detection, write_others
 
 
 def test_reads_everything_in_the_order_of_params(make_artifacts):
@@ -91,3 +91,20 @@ def test_broken_files_are_named(make_artifacts):
     (artifacts / "clusters/clusters.csv").write_text("")
     with pytest.raises(UserError, match=r"clusters\.csv: not a CSV table"):
         read_run(artifacts, ["kinds"], 3, 0)
+
+
+def test_other_backbones_and_detection(make_artifacts):
+    artifacts = make_artifacts(["kinds"], 3)
+    write_others(artifacts, ["kinds"], ["moco"])
+    write_detection(artifacts, "demo")
+    run = read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], detection=["demo"])
+    assert list(run.tasks[0].others) == ["moco"]
+    assert set(run.detection[0].networks) == {"baseline", "sdr"}
+    with pytest.raises(UserError, match=r"eval/compare/moco/kinds\.json: left over"):
+        read_run(artifacts, ["kinds"], 3, 0, detection=["demo"])
+    with pytest.raises(UserError, match=r"eval/detection/baseline/demo\.json.*left over"):
+        read_run(artifacts, ["kinds"], 3, 0, compare=["moco"])
+    with pytest.raises(UserError, match=r"eval/compare/swav/kinds\.json: missing"):
+        read_run(artifacts, ["kinds"], 3, 0, compare=["moco", "swav"], detection=["demo"])
+    with pytest.raises(UserError, match=r"eval/detection/moco/demo\.json: missing"):
+        read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], detection=["demo"], detection_compare=["moco"])

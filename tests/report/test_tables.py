@@ -1,10 +1,22 @@
 """The numbers of the result table against values worked out by hand."""
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
-from sdr.report.run import TaskRun
-from sdr.report.tables import markdown, mean, print_table, scores, separated, signed, summary
+from sdr.report.run import DetectionRun, TaskRun
+from sdr.report.tables import (
+    detection_summary,
+    markdown,
+    mean,
+    other_scores,
+    scores,
+    separated,
+    signed,
+    summary,
+)
+from sdr.report.terminal import print_detection, print_others, print_table
 
 
 def task(name, linear, knn, width=1.0):
@@ -14,11 +26,27 @@ def task(name, linear, knn, width=1.0):
         for network, a, b in zip(("baseline", "w0", "sdr"), linear, knn, strict=True)
     }
     meta = {"metric": "mean_per_class", "chance": 10.0, "raw_knn": 30.125}
-    return TaskRun(name, meta, pd.DataFrame(), {}, networks)
+    return TaskRun(name, meta, pd.DataFrame(), {}, networks, {})
+
+
+def with_others(task, **others):
+    """The task, evaluated with other backbones too: name → (linear, kNN)."""
+    found = {name: {"linear": linear, "knn": knn} for name, (linear, knn) in others.items()}
+    return dataclasses.replace(task, others=found)
 
 
 DIGITS = task("digits", (80.0, 81.0, 83.5), (70.0, 69.0, 72.25))
 KINDS = task("kinds", (50.0, 52.0, 49.25), (40.125, 41.0, 44.0))
+COMPARED = [with_others(DIGITS, random=(40.0, 30.0), moco=(90.004, 60.0)),
+            with_others(KINDS, random=(20.0, 10.0), moco=(50.0, 50.5))]  # fmt: skip
+DEMO = DetectionRun(
+    "demo",
+    {
+        "baseline": {"ap": 30.0, "ap50": 60.0, "ap75": 25.0, "iterations": 300},
+        "sdr": {"ap": 31.254, "ap50": 59.5, "ap75": 25.0, "iterations": 300},
+    },
+    {"subnet": 3, "iterations": 500, "exhaustive_iterations": 2560},
+)
 
 
 def test_scores_and_gain():
@@ -49,7 +77,44 @@ def test_the_gain_is_that_of_the_unrounded_scores():
 
 def test_no_task_gives_an_empty_summary():
     assert summary([]) == {}
-    assert "nothing was evaluated" in markdown([])
+    assert "nothing was evaluated" in markdown([], [])
+    assert detection_summary([]) == {}
+
+
+def test_other_backbones_stand_beside_ours_with_their_mean():
+    found = summary(COMPARED)
+    assert found["digits"]["linear"] == {
+        "baseline": 80.0, "w0": 81.0, "sdr": 83.5, "gain": 3.5, "random": 40.0, "moco": 90.0
+    }  # fmt: skip
+    assert found["mean"]["knn"]["moco"] == 55.25
+    table = markdown(COMPARED, []).split("\n\n")[2].splitlines()
+    assert table[0] == "| task | random linear | moco linear | random kNN | moco kNN |"
+    assert table[2] == "| digits | 40.00 | 90.00 | 30.00 | 60.00 |"
+    assert table[4] == "| **mean** | 30.00 | 70.00 | 20.00 | 55.25 |"
+
+
+def test_the_terminal_has_a_row_a_backbone(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")  # never cut: a table of eleven tasks is wider than most terminals
+    print_others({task.name: other_scores(task) for task in COMPARED})
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["moco", "90.00", "50.00", "70.00"] in rows
+    assert ["random", "30.00", "10.00", "20.00"] in rows
+
+
+def test_detection(capsys):
+    assert detection_summary([DEMO]) == {
+        "demo": {
+            "ap": {"baseline": 30.0, "sdr": 31.25, "gain": 1.25},
+            "ap50": {"baseline": 60.0, "sdr": 59.5, "gain": -0.5},
+            "ap75": {"baseline": 25.0, "sdr": 25.0, "gain": 0.0},
+            "iterations": {"routing": 500, "exhaustive": 2560},
+        }
+    }
+    assert "| demo | sdr | 31.25 | 59.50 | 25.00 | 300 |" in markdown([DIGITS], [DEMO])
+    print_detection([DEMO])
+    assert ["demo", "sdr", "31.25", "59.50", "25.00", "300"] in [
+        line.split() for line in capsys.readouterr().out.splitlines()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +131,7 @@ def test_separated_needs_a_gap():
 
 
 def test_markdown_is_one_table_with_equal_columns():
-    table = markdown([DIGITS, KINDS]).split("\n\n")[0].splitlines()
+    table = markdown([DIGITS, KINDS], []).split("\n\n")[0].splitlines()
     assert len(table) == 5
     assert {line.count("|") for line in table} == {13}
     assert table[2] == (
@@ -79,7 +144,7 @@ def test_markdown_is_one_table_with_equal_columns():
 def test_raw_pixels_are_not_measured_with_several_labels_an_image():
     several = task("voc", (80.0, 80.0, 80.0), (70.0, 70.0, 70.0))
     several.meta["raw_knn"] = None
-    assert markdown([several]).splitlines()[2].endswith("| – | 10.00 |")
+    assert markdown([several], []).splitlines()[2].endswith("| – | 10.00 |")
 
 
 def test_the_terminal_table_fits_80_columns(capsys, monkeypatch):
