@@ -17,7 +17,8 @@ from sdr.errors import UserError
 from sdr.params import Section
 
 _TIE = 1e-6  # cosines closer than this are equal
-_CHUNK = 1 << 24  # cosines held at a time: 64 MiB
+_CHUNK = 1 << 24  # cosines held at a time: 64 MiB; faiss has blocks of its own, of 16 MiB
+_MOST_ON_GPU = 2048  # neighbours that faiss finds on a GPU
 
 
 class Knn(Section):
@@ -141,6 +142,8 @@ def _search_faiss(
     import faiss  # after torch: the other way round their OpenMP runtimes clash
 
     index = faiss.IndexFlatIP(bank.shape[1])
+    if faiss.get_num_gpus() and count + own <= _MOST_ON_GPU:
+        index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
     index.add(np.ascontiguousarray(bank))
     cosine, neighbour = index.search(np.ascontiguousarray(queries), count + own)
     if own:
