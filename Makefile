@@ -10,11 +10,12 @@ RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
 repro: $(READY)  ## Set up, run what is not up to date, print the result table
 	@$(RUN) tools.check
 	@$(RUN) tools.prune
+	@$(RUN) tools.refresh
 	@$(RUN) dvc repro
 	@$(RUN) tools.table
 
-test: $(READY)  ## Set up and run the tests; ARGS="-m 'not pipeline'" leaves out the slow ones
-	@$(RUN) pytest $(ARGS)
+test: $(READY)  ## Set up and run the tests, a file a core; ARGS="-m 'not pipeline'" leaves out the slow ones
+	@$(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 setup: $(READY)  ## Make .venv and install the packages of requirements.lock
 

@@ -9,5 +9,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch):
-    for name in ("DVC_STAGE", "DVC_ROOT", "DVC_EXP_NAME", "SDR_DATA", "SDR_DATA_TASKS", "SDR_LAUNCH"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("DVC_", "SDR_")):
+            monkeypatch.delenv(name)

@@ -9,7 +9,9 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from sdr.cluster.prototypes import Cluster
 from sdr.data.corpus import Data
+from sdr.data.detection import DetectionSpec
 from sdr.data.task import TaskSpec
+from sdr.data.task_files import reader_of
 from sdr.data.views import Views
 from sdr.errors import UserError, program
 from sdr.nets.backbone import Backbone
@@ -17,9 +19,12 @@ from sdr.nets.embed import Embedding
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
 from sdr.params import load
+from sdr.report.run import OURS
 from sdr.route.calibrate import Calibration
 from sdr.route.knn import Knn
 from sdr.train.jobs import Pretrain, Sdr
+from sdr.transfer.compare import CompareSpec
+from sdr.transfer.detector_params import Detector
 from sdr.transfer.linear import Linear
 
 SECTIONS = {
@@ -37,9 +42,13 @@ SECTIONS = {
     "knn": Knn,
     "linear": Linear,
     "tasks": dict[str, TaskSpec],
+    "compare": dict[str, CompareSpec],
+    "detection": dict[str, DetectionSpec],
+    "detection_compare": list[str],
+    "detectors": dict[str, Detector],
 }
 # DVC takes a dot for a path into params.yaml, and a name of digits alone for a number.
-TASK = re.compile(r"(?!\d+$)[A-Za-z0-9_-]+")
+NAME = re.compile(r"(?!\d+$)[A-Za-z0-9_-]+")
 
 
 @program
@@ -65,9 +74,23 @@ def wrong() -> Iterable[str]:
             right |= load(**{name: kind})
         except UserError as error:
             yield str(error)
-    for name in right.get("tasks", ()):
-        if not TASK.fullmatch(name):
-            yield f"params.yaml: task name `{name}`: use letters, digits, `_` and `-`, and not digits alone"
+    for section in ("tasks", "compare", "detection", "detectors"):
+        for name in right.get(section, ()):
+            if not NAME.fullmatch(name):
+                yield f"params.yaml: {section}: name `{name}`: use letters, digits, `_` and `-`, and not digits alone"
+    for name, spec in right.get("tasks", {}).items():
+        try:
+            reader_of(name, spec)
+        except UserError as error:
+            yield str(error)
+    for name in set(right.get("compare", ())) & {*OURS, "mean"}:
+        yield f"params.yaml: compare: `{name}` is the name of one of our own columns; take another"
+    for name in right.get("detection_compare", ()):
+        if name not in right.get("compare", [name]):
+            yield f"params.yaml: detection_compare: `{name}` is not in `compare`"
+    for name, spec in right.get("detection", {}).items():
+        if spec.detector not in right.get("detectors", [spec.detector]):
+            yield f"params.yaml: detection.{name}.detector: `{spec.detector}` is not in `detectors`"
     if "n_subnets" in right and "backbone" in right:
         try:
             check_n_subnets(right["n_subnets"], right["backbone"].n_paths)

@@ -125,7 +125,13 @@ def rehearsed(new_repo, tmp_path_factory) -> Repo:
     for program in (repo.root / "stages").glob("[a-z]*.py"):
         shutil.copy(Path(__file__).with_name("stand_in.py"), program)
     task = {"source": "builtin", "metric": "top1"}
-    repo.set_params(n_subnets=4, tasks={"shapes": task, "flowers": task})
+    repo.set_params(
+        n_subnets=4,
+        tasks={"shapes": task, "flowers": task},
+        compare={"moco-v2": {"source": "checkpoint"}},
+        detection={"demo": {"source": "scenes", "detector": "tiny"}},
+        detection_compare=["moco-v2"],
+    )
     repo.commit("Sources")
     repo.repro()
     repo.commit()

@@ -2,10 +2,15 @@
 
 import yaml
 
-TASK = {"prepare_task", "route", "linear_baseline", "linear_sdr"}
-AFTER_N_SUBNETS = {"cluster", "train_sdr", "calibrate", "report"} | {
+AFTER_N_SUBNETS = {"cluster", "train_sdr", "calibrate", "report", "route_detection@demo", "finetune_sdr@demo"} | {
     f"{stage}@{task}" for stage in ("route", "linear_sdr") for task in ("shapes", "flowers")
 }
+
+
+def of_task(name):
+    """The stages of one task."""
+    own = {f"{stage}@{name}" for stage in ("manifest", "prepare_task", "route", "linear_baseline", "linear_sdr")}
+    return own | {f"linear_compare@{name}-moco-v2"}
 
 
 def test_nothing_runs_twice(repo):
@@ -16,13 +21,48 @@ def test_nothing_runs_twice(repo):
 
 def test_a_new_task_runs_its_own_stages_and_the_report(repo):
     repo.set_params(tasks=repo.params["tasks"] | {"new-1": {"source": "folder", "metric": "map"}})
-    assert repo.repro() == {f"{stage}@new-1" for stage in TASK} | {"report"}
+    assert repo.repro() == of_task("new-1") | {"report"}
 
 
 def test_a_changed_task_runs_its_own_stages_and_the_report(repo):
     tasks = repo.params["tasks"]
     repo.set_params(tasks=tasks | {"flowers": tasks["flowers"] | {"metric": "mean_per_class"}})
-    assert repo.repro() == {f"{stage}@flowers" for stage in TASK} | {"report"}
+    assert repo.repro() == of_task("flowers") | {"report"}
+
+
+def test_another_backbone_to_compare_runs_its_own_stages_and_the_report(repo):
+    repo.set_params(compare=repo.params["compare"] | {"swav": {"source": "checkpoint"}})
+    own = {"backbone@swav"} | {f"linear_compare@{task}-swav" for task in ("shapes", "flowers")}
+    assert repo.repro() == own | {"report"}
+
+
+def test_a_changed_backbone_runs_its_own_stages_and_the_report(repo):
+    compare = repo.params["compare"]
+    repo.set_params(compare=compare | {"moco-v2": {"source": "checkpoint", "file": "other.pth"}})
+    own = {"backbone@moco-v2", "finetune_compare@demo-moco-v2"}
+    assert repo.repro() == own | {f"linear_compare@{task}-moco-v2" for task in ("shapes", "flowers")} | {"report"}
+
+
+def test_other_settings_of_the_detector_keep_the_classification(repo):
+    detectors = repo.params["detectors"]
+    repo.set_params(detectors=detectors | {"tiny": detectors["tiny"] | {"iterations": 1}})
+    tuned = {f"finetune_{network}@demo" for network in ("baseline", "sdr")} | {"finetune_compare@demo-moco-v2"}
+    assert repo.repro() == tuned | {"route_detection@demo", "report"}
+
+
+def test_nothing_to_compare_and_no_detection(repo):
+    repo.set_params(compare={}, detection={}, detection_compare=[])
+    repo.run("python", "-m", "tools.prune")
+    assert repo.repro() == {"report"}
+    left = {path.name for path in (repo.root / "artifacts").rglob("*") if path.is_file()}
+    assert left and not any("moco" in name or "demo" in name for name in left)
+
+
+def test_one_group_of_stages_by_its_name(repo):
+    """Whoever only evaluates a checkpoint of their own needs neither corpus nor training."""
+    repo.set_params(compare={"mine": {"source": "checkpoint"}}, tasks={"new": {"source": "pets"}})
+    wanted = {"manifest@new", "prepare_task@new", "backbone@mine", "linear_compare@new-mine"}
+    assert repo.repro("linear_compare") == wanted
 
 
 def test_another_number_of_subnets_keeps_the_baseline_and_the_way_back_is_free(repo):

@@ -11,11 +11,12 @@ import pytest
 from tests.report.conftest import write_artifacts
 
 ROOT = Path(__file__).parents[2]
+REST = "compare: {}\ndetection: {}\ndetection_compare: []\n"
 
 
 def run_stage(folder, tasks, n_subnets):
     listed = "".join(f"\n  {task}: {{source: builtin}}" for task in tasks) or " {}"
-    (folder / "params.yaml").write_text(f"n_subnets: {n_subnets}\nseed: 3\ntasks:{listed}\n")
+    (folder / "params.yaml").write_text(f"{REST}n_subnets: {n_subnets}\nseed: 3\ntasks:{listed}\n")
     environment = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"}
     return subprocess.run(
         [sys.executable, "-m", "stages.report"], cwd=folder, env=environment | {"PYTHONPATH": str(ROOT)},

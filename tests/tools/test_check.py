@@ -39,13 +39,13 @@ def test_there_are_the_profiles_that_the_readme_names():
 
 @pytest.mark.parametrize("file", FILES[1:], ids=lambda file: file.name)
 def test_profiles_have_equal_keys(file):
-    """But for tasks: which there are is the profile's own choice."""
+    """But for what is evaluated: that is the profile's own choice."""
     other = yaml.safe_load(file.read_text())
     assert keys(other) == keys(GOOD)
 
 
 def keys(value: object, name: str = "") -> set[str]:
-    if not isinstance(value, dict) or name == "tasks":
+    if not isinstance(value, dict) or name in ("tasks", "compare", "detection", "detectors"):
         return {name}
     return set().union(*(keys(child, f"{name}.{key}" if name else key) for key, child in value.items()))
 
@@ -65,9 +65,14 @@ def test_a_missing_section_is_named(check, name):
         ({"n_subnets": "4"}, "`n_subnets`: input should be a valid integer, got '4'"),
         ({"n_subnets": 257}, "n_subnets is 257"),
         ({"seed": -1}, "`seed`"),
-        ({"tasks": {"voc07.12": GOOD["tasks"]["digits"]}}, "task name `voc07.12`"),
-        ({"tasks": {"2007": GOOD["tasks"]["digits"]}}, "task name `2007`"),
+        ({"tasks": {"voc07.12": GOOD["tasks"]["digits"]}}, "tasks: name `voc07.12`"),
+        ({"tasks": {"2007": GOOD["tasks"]["digits"]}}, "tasks: name `2007`"),
         ({"tasks": {"digits": {"metric": "top1"}}}, "`tasks.digits.source`: missing"),
+        ({"compare": {"a/b": {"source": "random"}}}, "compare: name `a/b`"),
+        ({"compare": {"gain": {"source": "random"}}}, "compare: `gain` is the name of one of our own"),
+        ({"compare": {"mine": {"source": "checkpoint", "layout": "mocov3", "file": "x"}}}, "`compare.mine.checkpoint.layout`"),
+        ({"detection_compare": ["mine"]}, "detection_compare: `mine` is not in `compare`"),
+        ({"detection": {"demo": {"source": "scenes", "detector": "big"}}}, "detection.demo.detector: `big`"),
         ({"data": {**GOOD["data"], "sise": 1}}, "`data.sise`: unknown parameter"),
     ],
 )

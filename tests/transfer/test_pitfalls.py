@@ -72,8 +72,8 @@ def test_the_maps_are_those_of_the_networks_own_forward(block, widths, stem):
     maps = pyramid(network, "frozen")(x)
     assert list(maps) == ["0", "1", "2", "3"]
     for ours, theirs in zip(maps.values(), own, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(maps["3"], network.forward_features(x), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(maps["3"], network.forward_features(x), rtol=1e-4, atol=1e-4)
 
 
 def test_networks_that_cannot_be_cut_are_refused():
