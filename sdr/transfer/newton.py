@@ -5,7 +5,7 @@ Minimises, over W (D×C) and an unpenalised bias b (C),
     F(W, b) = λ/2 ‖W‖² + Σ_n loss(W ᵀx_n + b, y_n)
 
 for each λ of a grid. F is convex, so a converged solution does not depend on how it was reached; the path
-goes from the strongest to the weakest penalty because the solution of one is then a close start for the next.
+goes from the strongest to the weakest penalty, each start extrapolated from the solutions before it.
 Everything that decides (objective, gradient, line search, stopping) is float64; the directions are found in
 float32. Inside, classes come first (logits are C×N): products with few classes and many images are then five
 times as fast on a CPU.
@@ -13,6 +13,8 @@ times as fast on a CPU.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import log, prod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from torch import Tensor
 _FORCING = (
     0.3  # how far CG reduces the preconditioned residual: closer costs more products than it saves steps
 )
+_ORDER = 4  # earlier solutions that a start is extrapolated from, at most
 _MAX_PRODUCTS = 250  # Hessian products a Newton step
 _ROUNDING = 1e-14  # relative: differences of the objective below this mean nothing
 _TINY_PROBABILITY = 1e-18  # smaller ones change no direction, but their denormal products are slow
@@ -79,6 +82,14 @@ class Solution:
     converged: bool
 
 
+class Solved(NamedTuple):
+    """A point of the path: θ, C×(R+1), the weights on the principal axes and the bias in the last column."""
+
+    penalty: float
+    theta: Tensor
+    logits: Tensor  # C×N
+
+
 class Problem:
     """The data of one regression, rotated to the principal axes of x.
 
@@ -112,22 +123,35 @@ class Problem:
             tolerance: relative gap (F - min F) / F at which a problem is solved.
             max_iterations: Newton steps a penalty; if they do not suffice, `converged` is False.
         """
-        # θ, C×(R+1): the weights on the principal axes, and the bias in the last column.
-        before = now = self.x.new_zeros(len(self.y), self.x.shape[1] + 1)
+        done: list[Solved] = []
         for penalty in sorted(penalties, reverse=True):
-            # W is nearly linear in log λ: start ahead of the last solution where that is better.
-            start = min((now, 2 * now - before), key=lambda theta: self._objective(theta, penalty))
-            theta, report = self._newton(start, penalty, tolerance, max_iterations)
-            before, now = now, theta
+            start = min(self._starts(done, penalty), key=lambda start: self._objective(*start, penalty))
+            theta, logits, report = self._newton(start[0], penalty, tolerance, max_iterations)
+            done = [*done[1 - _ORDER :], Solved(penalty, theta, logits)]
             weight = self.axes @ theta[:, :-1].T  # D×C
             yield Solution(penalty, weight, theta[:, -1] - self.mean @ weight, **report)
+
+    def _starts(self, done: list["Solved"], penalty: float) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield places to start from, θ and its logits: the path so far as a polynomial in log λ, continued.
+
+        Logits are linear in θ, so to judge such a place by its objective costs no product with the features.
+        """
+        if not done:
+            theta = self.x.new_zeros(len(self.y), self.x.shape[1] + 1)
+            yield theta, self._logits(theta)
+        for order in range(1, len(done) + 1):
+            last = done[-order:]
+            weights = _extrapolation([solved.penalty for solved in last], penalty)
+            yield (
+                sum(weight * solved.theta for weight, solved in zip(weights, last)),
+                sum(weight * solved.logits for weight, solved in zip(weights, last)),
+            )
 
     def _logits(self, theta: Tensor) -> Tensor:
         return theta[:, :-1] @ self.x.T + theta[:, -1:]  # C×N
 
-    def _objective(self, theta: Tensor, penalty: float) -> float:
-        value = self.loss.value(self._logits(theta), self.y) + penalty / 2 * theta[:, :-1].square().sum()
-        return value.item()
+    def _objective(self, theta: Tensor, logits: Tensor, penalty: float) -> float:
+        return (self.loss.value(logits, self.y) + penalty / 2 * theta[:, :-1].square().sum()).item()
 
     def _gradient(self, theta: Tensor, logits: Tensor, penalty: float) -> Tensor:
         error = self.loss.probabilities(logits) - self.y
@@ -135,8 +159,9 @@ class Problem:
 
     def _newton(
         self, theta: Tensor, penalty: float, tolerance: float, max_iterations: int
-    ) -> tuple[Tensor, dict]:
-        objective, logits = self._objective(theta, penalty), self._logits(theta)
+    ) -> tuple[Tensor, Tensor, dict]:
+        logits = self._logits(theta)  # anew: those of the start are sums of earlier rounding errors
+        objective = self._objective(theta, logits, penalty)
         gradient = self._gradient(theta, logits, penalty)
         gap, converged, iterations = 0.0, not gradient.any(), 0
         while not converged and iterations < max_iterations:
@@ -146,21 +171,20 @@ class Problem:
             change = self._logits(step)  # logits are linear in θ: to try a length costs no product
             length = 1.0
             while length > 1e-9:
-                ahead = theta + length * step
-                value = self.loss.value(logits + length * change, self.y).item()
-                value += penalty / 2 * ahead[:, :-1].square().sum().item()
+                ahead, logits_ahead = theta + length * step, logits + length * change
+                value = self._objective(ahead, logits_ahead, penalty)
                 if value <= objective + 1e-4 * length * slope + _ROUNDING * objective:
                     break
                 length /= 2
             else:  # rounding: the objective cannot be lowered any further
                 converged = gap <= tolerance
                 break
-            theta, objective, logits = ahead, value, logits + length * change
+            theta, objective, logits = ahead, value, logits_ahead
             gradient = self._gradient(theta, logits, penalty)
             iterations += 1
             converged = gap <= tolerance and length == 1
         report = {"objective": objective, "gap": gap, "gradient_norm": gradient.norm().item()}
-        return theta, {**report, "iterations": iterations, "converged": converged}
+        return theta, logits, {**report, "iterations": iterations, "converged": converged}
 
     def _direction(self, logits: Tensor, gradient: Tensor, penalty: float) -> Tensor:
         """A Newton step, Hessian · step = -gradient, by preconditioned conjugate gradients in float32."""
@@ -190,3 +214,9 @@ class Problem:
                 break
             ahead = preconditioned + size / previous * ahead
         return step.double() * scale
+
+
+def _extrapolation(penalties: list[float], penalty: float) -> list[float]:
+    """The factors of the values at `penalties` in their Lagrange polynomial, in log λ, at `penalty`."""
+    places, there = [log(p) for p in penalties], log(penalty)
+    return [prod((there - b) / (a - b) for b in places if b != a) for a in places]
