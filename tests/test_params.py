@@ -129,3 +129,31 @@ def test_plain_types_are_strict_too(params, value):
 def test_numbers_are_read_as_dvc_reads_them(params):
     params("outer: {size: 8, kind: a, inner: {rate: 5e-4}}")
     assert load(outer=Outer)["outer"].inner.rate == 5e-4
+
+
+PIPELINE = """
+stages:
+  train: {cmd: x, params: [seed, outer.inner, absent.here]}
+  task: {foreach: "${tasks}", do: {cmd: x, params: ["tasks.${key}"]}}
+"""
+
+
+@pytest.fixture
+def running(params, tmp_path, monkeypatch):
+    """`running(stage)` makes this process a stage that DVC runs."""
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    return lambda stage: monkeypatch.setenv("DVC_STAGE", stage)
+
+
+def test_a_stage_reads_what_it_declares(running):
+    running("train")
+    assert load(seed=int, outer__inner=Inner) == {"seed": 3, "outer__inner": Inner(rate=0.5)}
+    running("task@digits")
+    assert load(tasks__digits=Inner) == {"tasks__digits": Inner(rate=1.0)}
+
+
+@pytest.mark.parametrize("wanted", [{"outer": Outer}, {"tasks": dict[str, Inner]}, {"outer__size": int}])
+def test_a_stage_cannot_read_what_it_does_not_declare(running, wanted):
+    running("train")
+    with pytest.raises(UserError, match=r"as declared for stage train in dvc.yaml: .*`(outer|tasks)"):
+        load(**wanted)

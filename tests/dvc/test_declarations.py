@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sdr.params import declared_names
 from tools.stage_deps import PROGRAM, stages
 
 ROOT = Path(__file__).parents[2]
@@ -70,3 +71,21 @@ def literal_keywords(call: ast.Call) -> list[str]:
     names = [keyword.arg for keyword in call.keywords if keyword.arg]
     inner = [key for keyword in call.keywords if not keyword.arg for key in keyword.value.keys]
     return names + [key.value for key in inner if isinstance(key, ast.Constant)]
+
+
+def test_parameters_are_found_as_dvc_finds_them(new_repo, tmp_path):
+    """Every kind of stage: plain, `foreach`, `matrix`, and an entry that a template names."""
+    from dvc.dependency import ParamsDependency
+    from dvc.repo import Repo
+
+    repo = new_repo(tmp_path / "repo")
+    compare = {name: {"source": "pixels"} for name in ("a-b", "c")}
+    repo.set_params(compare=compare, detection_compare=["a-b", "c"])
+    params = repo.params
+    with Repo(repo.root) as opened:
+        for stage in opened.index.stages:
+            wanted = {name for dep in stage.deps if isinstance(dep, ParamsDependency) for name in dep.params}
+            found = declared_names(stage.name, PIPELINE, params)
+            assert len(found) == len(set(found)) and set(found) == wanted, stage.addressing
+    assert declared_names("finetune_compare@demo-a-b", PIPELINE, params)[1] == "detection.demo"
+    assert declared_names("finetune_sdr@demo", PIPELINE, params)[2] == "detectors.tiny"
