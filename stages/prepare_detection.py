@@ -4,6 +4,8 @@ import sys
 
 from sdr.data.detection import SPLITS, DetectionSpec
 from sdr.data.prepare_detection import prepare_detection
+from sdr.data.task import check_name
+from sdr.data.watched import listed_files
 from sdr.errors import UserError, program
 from sdr.outputs import output_dir
 from sdr.params import load
@@ -14,10 +16,12 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise UserError("usage: python -m stages.prepare_detection NAME, one of `detection` in params.yaml")
     name = sys.argv[1]
+    check_name("detection", name)
     key = f"detection__{name}"
     params = load(**{key: DetectionSpec, "data__max_bad_fraction": float})
+    files = listed_files("detection", name)
     with output_dir(f"artifacts/detection/{name}") as target:
-        meta = prepare_detection(name, params[key], params["data__max_bad_fraction"], target)
+        meta = prepare_detection(name, params[key], params["data__max_bad_fraction"], files, target)
     sizes = ((split, sum(meta["images"][part] for part in parts)) for split, parts in SPLITS.items())
     print(
         f"{name}: "

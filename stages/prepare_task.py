@@ -1,11 +1,10 @@
 """Stage `prepare_task@NAME`: one labelled task."""
 
 import sys
-from pathlib import Path
 
-from sdr.data import manifest
 from sdr.data.prepare_task import prepare_task
 from sdr.data.task import TaskSpec, check_name
+from sdr.data.watched import listed_files
 from sdr.errors import UserError, program
 from sdr.outputs import output_dir
 from sdr.params import load
@@ -16,14 +15,10 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise UserError("usage: python -m stages.prepare_task NAME, one of `tasks` in params.yaml")
     name = sys.argv[1]
-    check_name(name)
+    check_name("tasks", name)
     key = f"tasks__{name}"
     params = load(**{key: TaskSpec, "embed__size": int, "data__max_bad_fraction": float})
-    try:
-        files = manifest.read(Path(f"artifacts/manifests/{name}.csv"))
-    except FileNotFoundError as error:
-        command = f"`dvc repro manifest@{name}` (without DVC: `python -m stages.manifest {name}`)"
-        raise UserError(f"{error.filename}: not found; run {command} first") from None
+    files = listed_files("tasks", name)
     size, bad = params["embed__size"], params["data__max_bad_fraction"]
     with output_dir(f"artifacts/tasks/{name}") as target:
         meta = prepare_task(name, params[key], size, bad, files, target)

@@ -1,7 +1,6 @@
 """Check the whole params.yaml before anything runs: a wrong key of the last stage is told at once."""
 
 import difflib
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +9,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from sdr.cluster.prototypes import Cluster
 from sdr.data.corpus import Data
 from sdr.data.detection import DetectionSpec
-from sdr.data.task import TaskSpec
+from sdr.data.task import TaskSpec, check_name
 from sdr.data.task_files import reader_of
 from sdr.data.views import Views
 from sdr.errors import UserError, program
@@ -19,11 +18,10 @@ from sdr.nets.embed import Embedding
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
 from sdr.params import load
-from sdr.report.run import OURS
 from sdr.route.calibrate import Calibration
 from sdr.route.knn import Knn
 from sdr.train.jobs import Pretrain, Sdr
-from sdr.transfer.compare import CompareSpec
+from sdr.transfer.compare import RESERVED, CompareSpec
 from sdr.transfer.detector_params import Detector
 from sdr.transfer.linear import Linear
 
@@ -47,8 +45,6 @@ SECTIONS = {
     "detection_compare": list[str],
     "detectors": dict[str, Detector],
 }
-# DVC takes a dot for a path into params.yaml, and a name of digits alone for a number.
-NAME = re.compile(r"(?!\d+$)[A-Za-z0-9_-]+")
 
 
 @program
@@ -76,14 +72,16 @@ def wrong() -> Iterable[str]:
             yield str(error)
     for section in ("tasks", "compare", "detection", "detectors"):
         for name in right.get(section, ()):
-            if not NAME.fullmatch(name):
-                yield f"params.yaml: {section}: name `{name}`: use letters, digits, `_` and `-`, and not digits alone"
+            try:
+                check_name(section, name)
+            except UserError as error:
+                yield str(error)
     for name, spec in right.get("tasks", {}).items():
         try:
             reader_of(name, spec)
         except UserError as error:
             yield str(error)
-    for name in set(right.get("compare", ())) & {*OURS, "mean"}:
+    for name in set(right.get("compare", ())) & set(RESERVED):
         yield f"params.yaml: compare: `{name}` is the name of one of our own columns; take another"
     for name in right.get("detection_compare", ()):
         if name not in right.get("compare", [name]):

@@ -1,6 +1,6 @@
-"""Take note of changed files of tasks: makes anew the manifests that their files no longer match.
+"""Take note of changed files of tasks and detection sets: makes anew the manifests that their files no longer match.
 
-python -m tools.refresh              looks at every task: names, sizes and times of change; nothing is read
+python -m tools.refresh              looks at all: names, sizes and times of change; nothing is read
 python -m tools.refresh NAME …       looks at these
 python -m tools.refresh --rehash NAME …   reads all files of these again, even if they look unchanged
 """
@@ -9,13 +9,17 @@ import argparse
 import subprocess
 import sys
 from collections import defaultdict
-from pathlib import Path
 
-from sdr.data import manifest
+from sdr.data import detection_files, manifest, task_files
+from sdr.data.detection import DetectionSpec
 from sdr.data.task import TaskSpec, check_name
-from sdr.data.task_files import present, private_copy
+from sdr.data.watched import Section, manifest_path, private_copy
 from sdr.errors import UserError, program
 from sdr.params import load
+
+LOOK = {"tasks": task_files.look, "detection": detection_files.look}
+STAGE = {"tasks": "manifest", "detection": "manifest_detection"}
+Entry = tuple[Section, str]  # section and name
 
 
 @program
@@ -26,32 +30,49 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--rehash", action="store_true", help="forget what is known of the files")
     args = parser.parse_args()
-    tasks = load(tasks=dict[str, TaskSpec])["tasks"]
-    for name in args.names or tasks:
-        check_name(name)
-        if name not in tasks:
-            raise UserError(f"tasks.{name}: no such task in params.yaml; there are {', '.join(tasks)}")
-    chosen = {name: tasks[name] for name in args.names or tasks}
+    sections = load(tasks=dict[str, TaskSpec], detection=dict[str, DetectionSpec])
+    chosen = choose(sections, args.names)
     if args.rehash:
-        for name in chosen:
-            private_copy(name).unlink(missing_ok=True)
+        for entry in chosen:
+            private_copy(*entry).unlink(missing_ok=True)
     stale = list(chosen) if args.rehash else outdated(chosen)
     if stale:
-        targets = [f"manifest@{name}" for name in stale]
+        targets = [f"{STAGE[section]}@{name}" for section, name in stale]
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", *targets]
         sys.exit(subprocess.run(command).returncode)
 
 
-def outdated(tasks: dict[str, TaskSpec]) -> list[str]:
-    """Return the tasks whose files are not as their manifests list them, and those without a manifest.
+def choose(sections: dict[Section, dict], names: list[str]) -> dict[Entry, TaskSpec | DetectionSpec]:
+    """Return the entries of these names, in either section; all if there are no names.
+
+    Raises:
+        UserError: a name is malformed, or no entry has it.
+    """
+    for name in names:
+        if not any(name in entries for entries in sections.values()):
+            known = ", ".join(name for entries in sections.values() for name in entries)
+            raise UserError(f"{name}: neither in `tasks` nor in `detection` of params.yaml; there are {known}")
+    chosen = {
+        (section, name): spec
+        for section, entries in sections.items()
+        for name, spec in entries.items()
+        if not names or name in names
+    }
+    for section, name in chosen:
+        check_name(section, name)
+    return chosen
+
+
+def outdated(entries: dict[Entry, TaskSpec | DetectionSpec]) -> list[Entry]:
+    """Return the entries whose files are not as their manifests list them, and those without a manifest.
 
     Of files that are not on this machine nothing can be said: results made elsewhere stay as they are.
     """
     stale, unseen = [], defaultdict(list)
-    for name, spec in tasks.items():
-        path = Path(f"artifacts/manifests/{name}.csv")
+    for (section, name), spec in entries.items():
+        path = manifest_path(section, name)
         try:
-            found = present(name, spec)
+            found = LOOK[section](name, spec).files
         except UserError as error:
             if path.exists():
                 unseen[str(error)].append(name)
@@ -60,7 +81,7 @@ def outdated(tasks: dict[str, TaskSpec]) -> list[str]:
         if paths:
             print(f"{name}: {len(paths):,} files differ from {path}, such as {paths[0]}")
         if paths or not path.exists():
-            stale.append(name)
+            stale.append((section, name))
     for error, names in unseen.items():
         print(f"{', '.join(names)}: not compared with the manifest: {error}")
     return stale

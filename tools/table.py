@@ -10,7 +10,7 @@ from pathlib import Path
 from sdr.errors import UserError, program
 from sdr.params import load
 from sdr.report.run import read_evaluation, read_run
-from sdr.report.tables import PROTOCOLS, other_scores
+from sdr.report.tables import Scores, other_scores
 from sdr.report.terminal import print_detection, print_others, print_table
 
 
@@ -26,20 +26,17 @@ def main() -> None:
     run = read_run("artifacts", names["tasks"], compare=names["compare"], **params)
     print_table(run.tasks)
     if run.tasks and names["compare"]:
-        print_others({task.name: other_scores(task) for task in run.tasks})
+        print_others({task.name: other_scores(task.others) for task in run.tasks})
     if run.detection:
         print_detection(run.detection)
     print(f"report: {Path('report/index.html').absolute()} (open it in a browser)")
 
 
-def _others(tasks: list[str], networks: list[str]) -> dict:
+def _others(tasks: list[str], networks: list[str]) -> dict[str, Scores]:
     if not tasks or not networks:
         raise UserError("params.yaml: `tasks` or `compare` is empty: there is nothing to compare")
-    found = {task: {network: read_evaluation(Path("artifacts"), network, task) for network in networks} for task in tasks}
-    return {
-        task: {protocol: {network: one[protocol] for network, one in networks.items()} for protocol in PROTOCOLS}
-        for task, networks in found.items()
-    }
+    root = Path("artifacts")
+    return {task: other_scores({name: read_evaluation(root, name, task) for name in networks}) for task in tasks}
 
 
 if __name__ == "__main__":

@@ -21,18 +21,18 @@ from sdr.data.detection import (
     write_annotations,
     write_images,
 )
+from sdr.data.detection_files import look
 from sdr.data.entries import CHUNK, THREADS, Skipped
 from sdr.data.images import DECODE_ERRORS
+from sdr.data.manifest import Files
 from sdr.data.voc import Sample, Voc
+from sdr.data.watched import check_files, check_read
 from sdr.errors import UserError
 
 
-def files(spec: DetectionSpec) -> list[Path]:
-    """Return the folders that a set is made of, relative to $SDR_DATA_TASKS; none for scenes."""
-    return [Path(voc.DEVKIT, f"VOC{year}") for year in voc.YEARS] if spec.source == "voc" else []
-
-
-def prepare_detection(name: str, spec: DetectionSpec, max_bad_fraction: float, target: Path) -> dict:
+def prepare_detection(
+    name: str, spec: DetectionSpec, max_bad_fraction: float, manifest: Files, target: Path
+) -> dict:
     """Write images.zip, annotations.json and meta.json into `target`; return meta. Equal input, equal bytes.
 
     Args:
@@ -40,22 +40,24 @@ def prepare_detection(name: str, spec: DetectionSpec, max_bad_fraction: float, t
         spec: its entry there.
         max_bad_fraction: share of pictures that are skipped because they cannot be decoded, or have not the
             size that their annotation states.
+        manifest: the set's files as they should be.
         target: an empty folder.
 
     Raises:
-        UserError: what `voc.read` refuses, splits of another than the official size (unless `spec.partial`),
+        UserError: files that differ from the manifest, what `voc.read` refuses, splits of another than the official size (unless `spec.partial`),
             too many bad pictures, or a part none of whose pictures can be read.
     """
+    check_files(look(name, spec), manifest)
     if spec.source == "voc":
         devkit = location.root(location.TASKS) / voc.DEVKIT
         found = voc.read(devkit, voc.CLASSES)
         if not spec.partial:
             _check_sizes(name, found)
-        return _write(name, spec, voc.CLASSES, found, max_bad_fraction, target)
+        return _write(name, spec, voc.CLASSES, found, max_bad_fraction, manifest, target)
     with tempfile.TemporaryDirectory() as folder:
         scenes.write(Path(folder), scenes.COUNTS)
         found = voc.read(Path(folder), scenes.CLASSES)
-        return _write(name, spec, scenes.CLASSES, found, 0.0, target)
+        return _write(name, spec, scenes.CLASSES, found, 0.0, manifest, target)
 
 
 def _check_sizes(name: str, found: Voc) -> None:
@@ -69,13 +71,21 @@ def _check_sizes(name: str, found: Voc) -> None:
 
 
 def _write(
-    name: str, spec: DetectionSpec, classes: tuple[str, ...], found: Voc, max_bad: float, target: Path
+    name: str,
+    spec: DetectionSpec,
+    classes: tuple[str, ...],
+    found: Voc,
+    max_bad: float,
+    manifest: Files,
+    target: Path,
 ) -> dict:
     samples = [sample for part in PARTS for sample in found.parts[part]]
     skipped = Skipped(max_bad, f"detection {name}")
     hashes: dict[str, str] = {}  # of the pictures that were kept
     write_images(target, _read_all(samples, skipped, hashes))
     skipped.check(len(hashes))
+    origins = {annotation.id: "/".join((voc.DEVKIT, *picture.parts[-3:])) for annotation, picture in samples}
+    check_read("detection", name, manifest, ((origins[id], sha256) for id, sha256 in hashes.items()))
     parts = {
         part: [annotation for annotation, _ in found.parts[part] if annotation.id in hashes] for part in PARTS
     }

@@ -15,9 +15,10 @@ from sdr.data.raw_knn import raw_knn
 from sdr.data.readers.reader import Reader, Splits
 from sdr.data.task import SPLITS, Task, TaskSpec
 from sdr.data.task_checks import check_classes, check_sizes, count
-from sdr.data.task_files import check_files, check_read, reader_of
+from sdr.data.task_files import look, reader_of
 from sdr.data.task_overlap import overlap
 from sdr.data.task_sources import read_splits
+from sdr.data.watched import check_files, check_read
 from sdr.errors import UserError
 
 
@@ -39,7 +40,7 @@ def prepare_task(
             official size, too many unreadable files, or splits that make no task: `check_classes`.
     """
     reader, several = reader_of(name, spec), spec.metric == "map"
-    check_files(name, spec, manifest)
+    check_files(look(name, spec), manifest)
     dropped: Counter = Counter()
     listed = read_splits(name, spec, dropped)
     if reader and not spec.partial:
@@ -52,7 +53,7 @@ def prepare_task(
         entries = tqdm(listed[split], desc=f"prepare {name} {split}", unit=" images", disable=None)
         kept[split], hashes = _write_split(target / f"{split}.npy", entries, side, skipped)
         pictures[split] = [(entry.origin, sha256) for entry, sha256 in zip(kept[split], hashes, strict=True)]
-        check_read(name, manifest, pictures[split])
+        check_read("tasks", name, manifest, pictures[split])
     skipped.check(sum(map(len, kept.values())))
     classes = check_classes(name, listed, kept, several, official=reader is not None)
     if reader and not spec.partial and len(classes) != reader.n_classes:

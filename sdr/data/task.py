@@ -30,11 +30,11 @@ class TaskSpec(Section):
     partial: bool = False
 
 
-def check_name(name: str) -> None:
-    """Raise UserError if DVC could not use `name` for a task: a slash, a space or a dot in it, say."""
+def check_name(section: str, name: str) -> None:
+    """Raise UserError if DVC could not use `name` for an entry of `section`: a slash, a space or a dot in it, say."""
     if not _NAME.fullmatch(name):
         raise UserError(
-            f"params.yaml: task name `{name}`: use letters, digits, `_` and `-`, not digits alone and not `__`"
+            f"params.yaml: {section}: name `{name}`: use letters, digits, `_` and `-`, not digits alone and not `__`"
         )
 
 

@@ -21,6 +21,7 @@ CLASSES = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )  # fmt: skip
 DEVKIT = "VOCdevkit"
+FOLDERS = ("Annotations", "JPEGImages", "ImageSets/Main")  # of each year
 YEARS = ("2007", "2012")
 # Images of each list, as published with the challenges.
 SIZES = {"2007_train": 2501, "2007_val": 2510, "2007_test": 4952, "2012_train": 5717, "2012_val": 5823}
@@ -73,7 +74,7 @@ def read(devkit: Path, classes: tuple[str, ...]) -> Voc:
 
 def _lists(folder: Path, parts: list[str]) -> dict[str, list[str]]:
     """Return the image names of each part, no name in two of them."""
-    for path in (folder, *(folder / name for name in ("Annotations", "JPEGImages", "ImageSets/Main"))):
+    for path in (folder, *(folder / name for name in FOLDERS)):
         if not path.is_dir():
             raise UserError(
                 f"{path}: not found; it should hold Annotations/*.xml, JPEGImages/*.jpg and "

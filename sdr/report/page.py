@@ -44,6 +44,7 @@ def page(run: Run, pictures: dict[str, dict[str, str]]) -> str:
         "words": lambda name: name.replace("_", " "),
     }
     scores = {task.name: tables.scores(task) for task in run.tasks}
+    others = {task.name: tables.other_scores(task.others) for task in run.tasks}
     return environment.get_template("page.html.j2").render(
         run=run,
         pictures=pictures,
@@ -53,8 +54,8 @@ def page(run: Run, pictures: dict[str, dict[str, str]]) -> str:
         mean=tables.mean(list(scores.values())) if scores else None,
         separated=[task.name for task in run.tasks if tables.separated(task)],
         at_edge=facts.at_edge(run),
-        others={task.name: tables.other_scores(task) for task in run.tasks},
-        others_mean=tables.mean([tables.other_scores(task) for task in run.tasks]) if run.tasks else None,
+        others=others,
+        others_mean=tables.mean(list(others.values())) if others else None,
         detection=tables.detection_summary(run.detection),
         header=facts.header(run),
         domains=facts.domains(run),

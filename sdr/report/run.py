@@ -15,7 +15,6 @@ RANKING = ["rank", "subnet", "path", "cluster_size", "knn", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
 HISTORY = ["step", "loss", "std", "images_per_s"]
 HISTORY_SDR = [*HISTORY, "phase", "network", "ssl"]
-OURS = ("baseline", "w0", "sdr", "gain")  # columns of the tables, so no other backbone may have these names
 
 
 @dataclass(frozen=True)

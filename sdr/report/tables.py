@@ -24,9 +24,9 @@ def scores(task: TaskRun) -> Scores:
     return table
 
 
-def other_scores(task: TaskRun) -> Scores:
-    """Test scores of the backbones of `compare`, %, not rounded: `{"linear": {NAME: score}, "knn": …}`."""
-    return {p: {name: float(found[p]) for name, found in task.others.items()} for p in PROTOCOLS}
+def other_scores(evaluations: dict[str, dict[str, Any]]) -> Scores:
+    """Test scores of the backbones of `compare` on one task, %, not rounded: `{"linear": {NAME: score}, "knn": …}`."""
+    return {p: {name: float(found[p]) for name, found in evaluations.items()} for p in PROTOCOLS}
 
 
 def mean(tables: list[Scores]) -> Scores:
@@ -52,7 +52,7 @@ def summary(tasks: list[TaskRun]) -> dict[str, Scores]:
 
 
 def _joined(task: TaskRun) -> Scores:
-    ours, others = scores(task), other_scores(task)
+    ours, others = scores(task), other_scores(task.others)
     return {protocol: ours[protocol] | others[protocol] for protocol in PROTOCOLS}
 
 
@@ -125,12 +125,13 @@ def _others(tasks: list[TaskRun]) -> str:
     if not tasks or not tasks[0].others:
         return ""
     names = list(tasks[0].others)
-    total = mean([other_scores(task) for task in tasks])
+    rows = {task.name: other_scores(task.others) for task in tasks}
+    rows["**mean**"] = mean(list(rows.values()))
     lines = [
         _line(["task", *(f"{name} {protocol}" for protocol in ("linear", "kNN") for name in names)]),
         _line([":--", *["--:"] * (2 * len(names))]),
     ]
-    for title, row in [*((task.name, other_scores(task)) for task in tasks), ("**mean**", total)]:
+    for title, row in rows.items():
         lines.append(_line([title, *(percent(row[protocol][name]) for protocol in PROTOCOLS for name in names)]))
     return "\n".join([*lines, "", "The other backbones (`compare` in `params.yaml`), test scores in per cent.", ""])
 

@@ -14,7 +14,7 @@ B = TypeVar("B")
 
 class Pairs:
     """Runs a function on two arguments: side by side on a CPU, each with half of the cores; one after the other on
-    a GPU, which needs no such help. The results are the same bits either way, for a given number of cores."""
+    a GPU, which needs no such help. For a given number of cores the results are always the same bits."""
 
     def __init__(self, device: torch.device):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

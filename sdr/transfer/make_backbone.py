@@ -15,10 +15,9 @@ from sdr.nets.backbone import Backbone, resnet
 from sdr.train.randomness import derive
 from sdr.transfer.backbones import save_pixels, save_timm
 from sdr.transfer.checkpoint_file import find, read, sha256, state_dict
-from sdr.transfer.compare import Checkpoint, CompareSpec, Random, RawPixels, Timm, Torchvision
+from sdr.transfer.compare import RESERVED, Checkpoint, CompareSpec, Random, RawPixels, Timm, Torchvision
 from sdr.transfer.layouts import LAYOUTS, Layout, convert, custom
 
-RESERVED = ("baseline", "w0", "sdr")  # the project's own networks have these names in every table
 _NORMALISE = {"imagenet": (MEAN, STD), "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))}
 
 
@@ -37,7 +36,7 @@ def make_backbone(
         UserError: the network cannot be had, its file is not what the entry says, or its name is taken.
     """
     if name in RESERVED:
-        raise UserError(f"compare.{name}: the project's own network has this name; choose another one")
+        raise UserError(f"compare.{name}: a column of our own tables has this name; choose another one")
     match spec:
         case Random():
             return _random(subnet, seed, directory)

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdr.data import voc
+from sdr.data import packages, voc
+from sdr.data.builtin import scenes
 from sdr.data.detection import DetectionSet, DetectionSpec
-from sdr.data.prepare_detection import files, prepare_detection
+from sdr.data.detection_files import look
+from sdr.data.prepare_detection import prepare_detection
+from sdr.data.watched import take_manifest
 from sdr.errors import UserError
 from tests.data.voc_tree import jpeg, put, write_tree
 
@@ -34,7 +37,7 @@ def target(tmp_path):
 
 
 def _prepare(target, bad=0.0, spec=VOC):
-    return prepare_detection("voc", spec, bad, target)
+    return prepare_detection("voc", spec, bad, take_manifest(look("voc", spec)), target)
 
 
 def _picture(mode, width=50, height=40, format="JPEG", value=0):
@@ -158,14 +161,9 @@ def test_where_the_files_should_lie_is_told(tmp_path, target, monkeypatch):
         _prepare(target)
     monkeypatch.setenv("SDR_DATA_TASKS", str(tmp_path))
     with pytest.raises(
-        UserError, match="VOCdevkit/VOC2007: not found; it should hold Annotations(.|\n)*host.robots"
+        UserError, match="detection voc: .*VOCdevkit/VOC2007/Annotations not found; get VOCtrainval(.|\n)*host.robots"
     ):
         _prepare(target)
-
-
-def test_the_files_of_a_set():
-    assert files(VOC) == [Path("VOCdevkit/VOC2007"), Path("VOCdevkit/VOC2012")]
-    assert files(DetectionSpec(source="scenes", detector="tiny")) == []
 
 
 def test_the_stage_writes_all_or_nothing(devkit, tmp_path):
@@ -173,19 +171,47 @@ def test_the_stage_writes_all_or_nothing(devkit, tmp_path):
         "data: {max_bad_fraction: 0.0}\ndetection:\n  street: {source: voc, detector: tiny, partial: true}\n"
     )
 
-    def run():
-        command = [sys.executable, "-m", "stages.prepare_detection", "street"]
+    def run(stage="prepare_detection"):
+        command = [sys.executable, "-m", f"stages.{stage}", "street"]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
+    done = run()
+    assert done.returncode == 1 and "run `dvc repro manifest_detection@street`" in done.stderr
+    assert not (tmp_path / "artifacts").exists()
+    assert run("manifest_detection").returncode == 0
     done = run()
     assert done.returncode == 0, done.stderr
     assert "street: 3 train, 2 val, 7 trainval, 3 test images, 20 classes" in done.stdout
     before = (tmp_path / "artifacts/detection/street/images.zip").read_bytes()
     (devkit / PICTURE).write_bytes(b"no picture")
     done = run()
+    assert done.returncode == 1 and "1 of its files are not as its manifest lists them" in done.stderr
+    assert run("manifest_detection").returncode == 0
+    done = run()
     assert (
         done.returncode == 1 and "Traceback" not in done.stderr and "000012.jpg: not an image" in done.stderr
     )
     assert [path.name for path in (tmp_path / "artifacts/detection").iterdir()] == ["street"]
     assert (tmp_path / "artifacts/detection/street/images.zip").read_bytes() == before
+
+
+def test_a_picture_that_changes_unseen_is_told_when_it_is_read(devkit, target):
+    listed = take_manifest(look("voc", VOC))
+    path = f"VOCdevkit/{PICTURE}"
+    listed[path] = listed[path]._replace(sha256="another")
+    with pytest.raises(UserError, match=f"detection voc: 1 of .* such as {path}; run .* --rehash voc`"):
+        prepare_detection("voc", VOC, 0.0, listed, target)
+
+
+def test_the_scenes_are_made_of_the_packages_that_their_manifest_lists(monkeypatch, tmp_path):
+    read, shipped = set(), packages.shipped
+    for module in ("digits", "maps", "icons", "pictograms", "photographs", "scenes"):
+        monkeypatch.setattr(
+            f"sdr.data.builtin.{module}.shipped", lambda name, path: read.add(name) or shipped(name, path)
+        )
+    scenes._objects.cache_clear()
+    scenes._grounds.cache_clear()
+    scenes.write(tmp_path, {part: 2 for part in scenes.COUNTS})
+    found = look("demo", DetectionSpec(source="scenes", detector="tiny"))
+    assert found.root is None and read == {row.split("==")[0] for row in found.files}

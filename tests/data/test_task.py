@@ -23,15 +23,15 @@ def test_an_unprepared_task_says_what_to_run(tmp_path):
 
 @pytest.mark.parametrize("name", ["pets", "my-task_2", "_a", "7up", "a_"])
 def test_names_that_dvc_can_use(name):
-    check_name(name)
+    check_name("tasks", name)
 
 
 @pytest.mark.parametrize(
     "name", ["a/b", "two words", "voc07.12", "2007", "", "a__b", "é", "a\n", "a;b", ".."]
 )
 def test_other_names_are_told(name):
-    with pytest.raises(UserError, match="task name `(.|\n)*`: use letters, digits"):
-        check_name(name)
+    with pytest.raises(UserError, match="tasks: name `(.|\n)*`: use letters, digits"):
+        check_name("tasks", name)
 
 
 def test_a_task_downloads_nothing_and_is_complete_unless_it_says_so():

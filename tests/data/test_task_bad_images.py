@@ -9,7 +9,8 @@ from PIL import Image
 from sdr.data import location
 from sdr.data.prepare_task import prepare_task
 from sdr.data.task import Task, TaskSpec
-from sdr.data.task_files import take_manifest
+from sdr.data.task_files import look
+from sdr.data.watched import take_manifest
 from sdr.errors import UserError
 
 SPEC = TaskSpec(source="folder", metric="top1")
@@ -35,7 +36,7 @@ def task(tmp_path, monkeypatch):
     def run(name: str, content: bytes | None, bad: float = 0.0) -> tuple[dict, np.ndarray]:
         path = tmp_path / "tasks/insects/train/bee" / name
         path.symlink_to("nowhere") if content is None else path.write_bytes(content)
-        meta = prepare_task("insects", SPEC, 8, bad, take_manifest("insects", SPEC), tmp_path / "out")
+        meta = prepare_task("insects", SPEC, 8, bad, take_manifest(look("insects", SPEC)), tmp_path / "out")
         return meta, Task.open(tmp_path / "out").images("train")[-1]  # "z…" comes last
 
     return run

@@ -13,8 +13,9 @@ from sdr.data.prepare_task import prepare_task
 from sdr.data.readers import registry
 from sdr.data.readers.reader import Reader
 from sdr.data.task import Task, TaskSpec
-from sdr.data.task_files import take_manifest
+from sdr.data.task_files import look
 from sdr.data.task_image import from_file, from_picture
+from sdr.data.watched import take_manifest
 from sdr.errors import UserError
 
 
@@ -44,7 +45,7 @@ def prepare(tmp_path, monkeypatch) -> Callable:
         facts |= {"read": lambda root: splits, "download": None, "get": "ask the vet"} | (change or {})
         monkeypatch.setitem(registry.READERS, "pets", Reader(**facts))
         wanted = TaskSpec(**{"source": "pets", "metric": "mean_per_class"} | spec)
-        files = take_manifest("mine", wanted)
+        files = take_manifest(look("mine", wanted))
         if spoil:
             spoil(tmp_path / "tasks/files")
         (tmp_path / "out").mkdir(exist_ok=True)

@@ -6,7 +6,8 @@ from PIL import Image
 
 from sdr.data.prepare_task import prepare_task
 from sdr.data.task import Task, TaskSpec
-from sdr.data.task_files import take_manifest
+from sdr.data.task_files import look
+from sdr.data.watched import take_manifest
 from sdr.errors import UserError
 
 GREYS = {"ant": 40, "bee": 200}
@@ -35,7 +36,7 @@ def _fill(root, split, count, start=0):
 
 def _prepare(target, metric="top1", bad=0.0, source="folder"):
     spec = TaskSpec(source=source, metric=metric)
-    return prepare_task("insects", spec, 8, bad, take_manifest("insects", spec), target)
+    return prepare_task("insects", spec, 8, bad, take_manifest(look("insects", spec)), target)
 
 
 def test_a_folder_becomes_a_task(root, target):
@@ -258,4 +259,4 @@ def test_unknown_names_list_the_known_ones(root, target):
     ):
         _prepare(target, source="builtin")
     with pytest.raises(UserError, match="tasks.insects: `download` and `partial` are for data sets of the"):
-        take_manifest("insects", TaskSpec(source="folder", metric="top1", download=True))
+        look("insects", TaskSpec(source="folder", metric="top1", download=True))

@@ -79,7 +79,7 @@ def test_a_random_network_is_written_the_same_each_time(workplace, monkeypatch):
         (stages.backbone, [], "usage: python -m stages.backbone NAME"),
         (stages.backbone, ["mocha"], "parameter `compare.mocha` is missing"),
         (stages.backbone, ["moco_v2"], "SDR_CHECKPOINTS is not set"),
-        (stages.backbone, ["sdr"], "compare.sdr: the project's own network has this name"),
+        (stages.backbone, ["sdr"], "compare.sdr: a column of our own tables has this name"),
         (stages.linear_compare, ["colours"], "usage: python -m stages.linear_compare TASK NAME"),
         (stages.linear_compare, ["shapes", "raw"], "artifacts/tasks/shapes/meta.json: not found"),
         (stages.linear_compare, ["colours", "raw"], "artifacts/backbones/raw/config.json: not found"),

@@ -57,7 +57,7 @@ def test_a_built_in_task_needs_no_folder(run, tmp_path):
     ("arguments", "root", "message"),
     [
         ([], "tasks", "usage: python -m stages.manifest NAME"),
-        (["../insects"], "tasks", "task name `../insects`: use letters, digits"),
+        (["../insects"], "tasks", "tasks: name `../insects`: use letters, digits"),
         (["birds"], "tasks", "parameter `tasks.birds` is missing"),
         (["insects"], "", "SDR_DATA_TASKS is not set"),
         (["insects"], "tasks/insects", "insects not found; it should hold train/CLASS/*"),

@@ -86,7 +86,7 @@ def test_corpus_and_task_are_prepared_by_plain_programs(workplace):
             "manifests/insects.csv: not found; run `dvc repro manifest@insects`",
         ),
         (["prepare_task", "birds"], {}, "tasks.birds"),
-        (["prepare_task", "voc07.12"], {}, "task name `voc07.12`: use letters"),
+        (["prepare_task", "voc07.12"], {}, "tasks: name `voc07.12`: use letters"),
         (["prepare_task"], {}, "usage: python -m stages.prepare_task NAME"),
     ],
 )

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from sdr.data import location, manifest
+from sdr.data import detection_files, location, manifest, task_files
+from sdr.data.detection import DetectionSpec
 from sdr.data.task import TaskSpec
-from sdr.data.task_files import private_copy, take_manifest
+from sdr.data.watched import private_copy, write_manifest
+from tests.data.voc_tree import put, write_tree
 from tools import refresh
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +18,9 @@ tasks:
   insects: {source: folder, metric: top1}
   birds: {source: folder, metric: top1}
   digits: {source: builtin, metric: top1}
+detection:
+  street: {source: voc, detector: tiny, partial: true}
+  birds: {source: scenes, detector: tiny}
 """
 PIPELINE = """
 stages:
@@ -25,13 +30,19 @@ stages:
       cmd: python -m stages.manifest ${key}
       params: ["tasks.${key}"]
       outs: ["artifacts/manifests/${key}.csv"]
+  manifest_detection:
+    foreach: ${detection}
+    do:
+      cmd: python -m stages.manifest_detection ${key}
+      params: ["detection.${key}"]
+      outs: ["artifacts/manifests/detection/${key}.csv"]
 """
 FOLDER = TaskSpec(source="folder", metric="top1")
 
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """Two tasks in folders and a built-in one, all with a manifest; no DVC."""
+    """Two tasks in folders and a built-in one, and two detection sets, all with a manifest; no DVC."""
     monkeypatch.chdir(tmp_path)
     for name in ("DVC_ROOT", "DVC_STAGE", "SDR_SCRATCH"):
         monkeypatch.delenv(name, raising=False)
@@ -40,13 +51,12 @@ def workplace(tmp_path, monkeypatch):
     for name in ("insects", "birds"):
         Path("tasks", name, "train/a").mkdir(parents=True)
         Path("tasks", name, "train/a/1.jpg").write_text(name)
-        write(name, FOLDER)
-    write("digits", TaskSpec(source="builtin", metric="top1"))
+        write_manifest(task_files.look(name, FOLDER))
+    write_manifest(task_files.look("digits", TaskSpec(source="builtin", metric="top1")))
+    write_tree(tmp_path / "tasks/VOCdevkit")
+    write_manifest(detection_files.look("street", DetectionSpec(source="voc", detector="tiny")))
+    write_manifest(detection_files.look("birds", DetectionSpec(source="scenes", detector="tiny")))
     return tmp_path
-
-
-def write(name: str, spec: TaskSpec) -> None:
-    manifest.write(Path(f"artifacts/manifests/{name}.csv"), take_manifest(name, spec))
 
 
 @pytest.fixture
@@ -89,9 +99,16 @@ def test_what_changed_is_made_again_alone(run):
     assert run("birds")[1] == ["manifest@birds"]
 
 
+def test_a_changed_annotation_counts(run):
+    put(Path("tasks/VOCdevkit"), "VOC2007", "000012", [])
+    said, targets = run()
+    assert targets == ["manifest_detection@street"]
+    assert "files differ from artifacts/manifests/detection/street.csv" in said and "VOC2007" in said
+
+
 def test_another_version_of_a_package_counts(run, monkeypatch):
-    monkeypatch.setattr("sdr.data.task_files.metadata.version", lambda package: "999")
-    assert run()[1] == ["manifest@digits"]
+    monkeypatch.setattr("sdr.data.watched.metadata.version", lambda package: "999")
+    assert run()[1] == ["manifest@digits", "manifest_detection@birds"]
 
 
 def test_a_lost_manifest_is_made_again_rather_than_restored(run):
@@ -103,21 +120,26 @@ def test_files_that_are_elsewhere_leave_results_as_they_are(run, monkeypatch):
     monkeypatch.setenv(location.TASKS, "")
     said, targets = run()
     assert targets == [] and said.startswith(
-        "insects, birds: not compared with the manifest: SDR_DATA_TASKS is not"
+        "insects, birds, street: not compared with the manifest: SDR_DATA_TASKS is not"
     )
     Path("artifacts/manifests/birds.csv").unlink()
-    assert run()[0].startswith("insects: not compared")
+    assert run()[0].startswith("insects, street: not compared")
 
 
 def test_rehash_forgets_what_is_known(run):
-    assert private_copy("birds").exists()
-    assert run("--rehash", "birds") == ("", ["manifest@birds"])
-    assert not private_copy("birds").exists() and private_copy("insects").exists()
+    assert private_copy("tasks", "birds").exists()
+    assert run("--rehash", "birds") == ("", ["manifest@birds", "manifest_detection@birds"])  # both have this name
+    assert not private_copy("tasks", "birds").exists() and private_copy("tasks", "insects").exists()
 
 
-@pytest.mark.parametrize(("name", "says"), [("cows", "tasks.cows: no such task"), ("a.b", "task name `a.b`")])
-def test_wrong_names_are_told(run, name, says):
-    assert says in run(name)[0]
+@pytest.mark.parametrize("name", ["cows", "a.b"])
+def test_wrong_names_are_told(run, name):
+    assert f"{name}: neither in `tasks` nor in `detection`" in run(name)[0]
+
+
+def test_a_name_that_no_path_can_hold_is_told(run):
+    Path("params.yaml").write_text(PARAMS.replace("insects:", "a.b:"))
+    assert "tasks: name `a.b`" in run()[0]
 
 
 def test_with_dvc(workplace):
@@ -140,10 +162,12 @@ def test_with_dvc(workplace):
 
     run("dvc", "init", "--no-scm", "--quiet")
     (workplace / "dvc.yaml").write_text(PIPELINE)
-    (workplace / "params.yaml").write_text(PARAMS.replace("  digits: {source: builtin, metric: top1}\n", ""))
     run("dvc", "repro", "--quiet")
     (workplace / "tasks/birds/train/a/1.jpg").write_text("another bird")
     said = run("tools.refresh")
     assert "Running stage 'manifest@birds'" in said and said.count("Running stage") == 1
     assert manifest.read(workplace / "artifacts/manifests/birds.csv")["birds/train/a/1.jpg"].bytes == 12
     assert run("tools.refresh") == ""
+    put(workplace / "tasks/VOCdevkit", "VOC2007", "000012", [])
+    said = run("tools.refresh")
+    assert "Running stage 'manifest_detection@street'" in said and said.count("Running stage") == 1

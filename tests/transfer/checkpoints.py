@@ -7,7 +7,18 @@ import torch
 from timm.models.resnet import Bottleneck, ResNet
 from torch import Tensor, nn
 
+from sdr.nets.backbone import Backbone
+
 State = dict[str, Tensor]
+SUBNET = Backbone(
+    block="basic",
+    layers=[1, 1, 1, 1],
+    shared=[4] * 4,
+    group=[2] * 4,
+    groups=2,
+    stem_type="deep",
+    stem_width=8,
+)
 
 
 def small_resnet(seed: int = 0) -> ResNet:

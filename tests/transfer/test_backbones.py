@@ -9,11 +9,11 @@ import torch
 
 from sdr.data.views import MEAN, STD, normalise
 from sdr.errors import UserError
-from sdr.nets.backbone import Backbone, resnet
+from sdr.nets.backbone import resnet
 from sdr.nets.embed import Embedding, embed
 from sdr.nets.export import export
 from sdr.transfer.backbones import Adapt, load_backbone, load_resnet, save_pixels, save_timm
-from tests.transfer.checkpoints import randomise
+from tests.transfer.checkpoints import SUBNET, randomise
 
 CPU = torch.device("cpu")
 RGB = torch.rand(2, 3, 24, 24, generator=torch.Generator().manual_seed(0))  # in [0, 1]
@@ -65,17 +65,8 @@ def test_what_is_saved_is_loaded_here_and_by_timm(tmp_path):
 
 @torch.no_grad()
 def test_an_export_of_the_project_is_loaded(tmp_path):
-    spec = Backbone(
-        block="basic",
-        layers=[1, 1, 1, 1],
-        shared=[4] * 4,
-        group=[2] * 4,
-        groups=2,
-        stem_type="deep",
-        stem_width=8,
-    )
-    network = randomise(resnet(spec, spec.subnet_widths))
-    export(tmp_path, network, spec, spec.subnet_widths, 32)
+    network = randomise(resnet(SUBNET, SUBNET.subnet_widths))
+    export(tmp_path, network, SUBNET, SUBNET.subnet_widths, 32)
     x = normalise(RGB)
     torch.testing.assert_close(load_backbone(tmp_path, CPU)(x), network(x))
     torch.testing.assert_close(load_resnet(tmp_path)(x), network(x))

@@ -14,25 +14,15 @@ from pydantic import TypeAdapter
 
 from sdr.data.views import normalise
 from sdr.errors import UserError
-from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.simsiam import SimSiam
 from sdr.train.randomness import derive
 from sdr.transfer.backbones import load_backbone, load_resnet
 from sdr.transfer.compare import CompareSpec
 from sdr.transfer.make_backbone import make_backbone
-from tests.transfer.checkpoints import linear, prefixed, randomise
+from tests.transfer.checkpoints import SUBNET, linear, prefixed, randomise
 
 CPU = torch.device("cpu")
-SUBNET = Backbone(
-    block="basic",
-    layers=[1, 1, 1, 1],
-    shared=[4] * 4,
-    group=[2] * 4,
-    groups=2,
-    stem_type="deep",
-    stem_width=8,
-)
 RGB = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 X = normalise(RGB)
 
@@ -265,5 +255,5 @@ def test_what_the_pipeline_writes_is_a_folder_of_timm(make, tmp_path):
 
 
 def test_the_projects_own_names_are_taken(make):
-    with pytest.raises(UserError, match="compare.sdr: the project's own network has this name"):
+    with pytest.raises(UserError, match="compare.sdr: a column of our own tables has this name"):
         make(name="sdr", source="random")

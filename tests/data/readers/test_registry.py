@@ -6,7 +6,8 @@ from sdr.data.entries import Skipped, read_all
 from sdr.data.prepare_task import prepare_task
 from sdr.data.readers.registry import READERS
 from sdr.data.task import Task, TaskSpec, encode
-from sdr.data.task_files import take_manifest
+from sdr.data.task_files import look
+from sdr.data.watched import take_manifest
 from sdr.errors import UserError
 from tests.data.readers.trees import TREES, colour
 
@@ -139,7 +140,7 @@ def test_it_becomes_a_task(name, tmp_path, monkeypatch):
     target.mkdir()
     expected = TREES[name](root, monkeypatch)
     spec = TaskSpec(source=name, metric=PROTOCOL[name][0], partial=True)
-    prepare_task(name, spec, 40, 0.0, take_manifest(name, spec), target)
+    prepare_task(name, spec, 40, 0.0, take_manifest(look(name, spec)), target)
     task = Task.open(target)
     side = 32 if name.startswith("cifar") else 40
     for split, pictures in expected.items():

@@ -1,0 +1,27 @@
+"""Which files a detection set is made of."""
+
+from sdr.data import location, manifest, voc
+from sdr.data.builtin_packages import PACKAGES
+from sdr.data.detection import DetectionSpec
+from sdr.data.watched import Watched, installed
+from sdr.errors import UserError
+
+
+def look(name: str, spec: DetectionSpec) -> Watched:
+    """Look at the files of a detection set as they are now, without reading them.
+
+    Those of source voc are the annotations, lists and pictures of both years, their paths relative to
+    $SDR_DATA_TASKS; the scenes are made of pictures of all built-in tasks, so of their packages.
+
+    Raises:
+        UserError: some are missing.
+    """
+    if spec.source == "scenes":
+        packages = sorted({package for packages in PACKAGES.values() for package in packages})
+        return Watched("detection", name, None, installed(packages))
+    root = location.root(location.TASKS)
+    folders = [f"{voc.DEVKIT}/VOC{year}/{folder}" for year in voc.YEARS for folder in voc.FOLDERS]
+    missing = [folder for folder in folders if not (root / folder).is_dir()]
+    if missing:
+        raise UserError(f"detection {name}: {root / missing[0]} not found; {voc.GET}")
+    return Watched("detection", name, root, manifest.scan(root, folders))

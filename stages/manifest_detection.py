@@ -1,0 +1,24 @@
+"""Stage `manifest_detection@NAME`: the files that a detection set is made of."""
+
+import sys
+
+from sdr.data.detection import DetectionSpec
+from sdr.data.detection_files import look
+from sdr.data.task import check_name
+from sdr.data.watched import write_manifest
+from sdr.errors import UserError, program
+from sdr.params import load
+
+
+@program
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise UserError("usage: python -m stages.manifest_detection NAME, one of `detection` in params.yaml")
+    name = sys.argv[1]
+    check_name("detection", name)
+    key = f"detection__{name}"
+    print(write_manifest(look(name, load(**{key: DetectionSpec})[key])))
+
+
+if __name__ == "__main__":
+    main()
