@@ -1,0 +1,119 @@
+"""The model card of an exported backbone: what it is, how it was made, how well it does, how to use it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+HERE = Path(__file__).parent
+# Punctuation with a meaning inside a line of Markdown; a backslash before it is allowed wherever the line stands.
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#$])")
+_FRONT_MATTER = {
+    "library_name": "timm",
+    "pipeline_tag": "image-feature-extraction",
+    "license": "other",
+    "tags": ["image-feature-extraction", "self-supervised", "timm", "resnet", "simsiam", "sdr"],
+}
+
+
+class Score(NamedTuple):
+    """A test score: of a task, by a protocol ("linear, top-1"), out of 100, and its 95 % bootstrap interval."""
+
+    task: str
+    protocol: str
+    value: float
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """The facts of one exported backbone. None and empty say "not known": the card leaves them out."""
+
+    name: str
+    network: Literal["subnet", "w0", "baseline"]
+    block: Literal["basic", "bottleneck"]
+    layers: tuple[int, ...]  # blocks a stage
+    widths: tuple[int, ...]  # planes a stage
+    n_features: int  # D of the pooled features
+    size: int  # side of an image, pixels
+    mean: tuple[float, ...]  # a channel, of pixels in [0, 1]
+    std: tuple[float, ...]
+    interpolation: str  # Pillow's name of it, in lower case
+    onnx: bool  # whether `model.onnx` lies beside the card
+    program: bool  # ... and `model.pt2`
+    stem: str | None = None  # timm's name, "" for one 7×7 convolution
+    n_parameters: int | None = None
+    subnet: int | None = None  # the number of a sub-net
+    n_subnets: int | None = None
+    path: str | None = None  # the group of each stage, "0-0-3-3"
+    task: str | None = None  # that the sub-net was chosen for
+    routing: str | None = None  # how well it did there, and by which search
+    corpus: str | None = None
+    corpus_images: int | None = None
+    corpus_fingerprint: str | None = None
+    cluster_images: int | None = None  # size of the cluster that the sub-net was trained on
+    samples: tuple[str, ...] = ()  # file names in `samples/` beside the card
+    scores: tuple[Score, ...] = ()
+    parameters: Mapping[str, Any] | None = None  # nested; plain values, lists and dicts
+    command: str | None = None
+    versions: Mapping[str, str] | None = None
+
+
+def model_card(facts: Card) -> str:
+    """Render the card `README.md`: Markdown with the YAML front matter that the Hugging Face Hub reads.
+
+    Equal facts give equal text. Names may hold any characters: outside of code they are escaped.
+
+    Raises:
+        yaml.representer.RepresenterError: the parameters hold more than plain values, lists and dicts.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(HERE, encoding="utf-8"),
+        finalize=_markdown,  # every value that the template shows is escaped, but for `Markup`
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"code": _code, "url": lambda name: Markup(quote(name, safe=""))}
+    return environment.get_template("card.md.j2").render(
+        card=facts,
+        corpus=_corpus(facts),
+        front_matter=Markup(_yaml(_FRONT_MATTER)),
+        parameters=None if facts.parameters is None else _yaml(dict(facts.parameters)),
+    )
+
+
+def _corpus(card: Card) -> dict[str, str]:
+    """What is known of the pictures, as rows of a table."""
+    known = {
+        "corpus": card.corpus,
+        "images": card.corpus_images and f"{card.corpus_images:,}",
+        "fingerprint": card.corpus_fingerprint,
+        "images of the sub-net's own cluster": card.cluster_images and f"{card.cluster_images:,}",
+    }
+    return {label: value for label, value in known.items() if value is not None}
+
+
+def _markdown(value: object) -> str:
+    """A value as text within one line of Markdown, a table's cell included; `Markup` as it is."""
+    if isinstance(value, Markup):
+        return value
+    printable = "".join(c if c.isprintable() else " " for c in str(value))
+    return _SPECIAL.sub(r"\\\1", " ".join(printable.split()))
+
+
+def _code(text: str, language: str) -> Markup:
+    """A fenced block; the fence is longer than any run of backticks in the text."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return Markup(f"{fence}{language}\n{text.rstrip()}\n{fence}")
+
+
+def _yaml(value: dict[str, Any]) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100).rstrip()
