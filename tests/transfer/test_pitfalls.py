@@ -148,7 +148,7 @@ def test_frozen_is_evaluation_mode():
     expected = network.eval().forward_features(x)
     frozen = pyramid(network, "frozen").train()
     before = {name: value.clone() for name, value in frozen.state_dict().items()}
-    torch.testing.assert_close(frozen(x)["3"], expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(frozen(x)["3"], expected, rtol=1e-4, atol=1e-4)
     assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())
 
     def torchvisions(module: nn.Module) -> nn.Module:
