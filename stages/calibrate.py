@@ -1,7 +1,10 @@
-"""Batch-norm statistics of W_0 and of every sub-net → artifacts/calibration."""
+"""Batch-norm statistics of W_0 and of every sub-net, and the seal of all → artifacts/calibration."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 from tqdm import tqdm
 
@@ -10,6 +13,7 @@ from sdr.errors import program
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.outputs import output_dir, write_json
 from sdr.params import load
+from sdr.route.bundle import seal
 from sdr.route.calibrate import Calibration, calibrate, sample, statistics
 from sdr.route.trained import TrainedSdr
 from sdr.train.device import pick_device
@@ -18,7 +22,7 @@ from sdr.train.subsets import Subsets, subsets
 
 @program
 def main() -> None:
-    params = load(seed=int, calibrate=Calibration, embed=Embedding, sdr__subsets=Subsets)
+    params = load(seed=int, calibrate=Calibration, embed=Embedding, sdr__subsets=Subsets, cluster__centre=bool)
     seed, wanted, device = params["seed"], params["calibrate"], pick_device()
     data = ImageStore.open("artifacts/data")
     trained = TrainedSdr("artifacts/sdrnet", None, device)
@@ -41,6 +45,18 @@ def main() -> None:
         tensors = {"w0": measure(trained.supernet(), everything), "subnets": torch.stack(rows)}
         save_file(tensors, out / "bn.safetensors")
         write_json(out / "meta.json", {**wanted.model_dump(), "subnets": len(rows), "values": rows[0].numel()})
+        features = np.load("artifacts/features/features.npy", mmap_mode="r")  # N×D
+        places = {
+            "mean": features.mean(axis=0, dtype=np.float64).astype(np.float32) * params["cluster__centre"],
+            "centroids": np.load("artifacts/clusters/centroids.npy"),
+            "sizes": np.bincount(assignment, minlength=trained.n_subnets),
+        }
+        save_arrays(places, out / "places.safetensors")
+        corpus = {key: data.meta[key] for key in ("source", "n", "fingerprint")}
+        seal(
+            Path("artifacts"), out, size=params["embed"].size, corpus=corpus, subsets=params["sdr__subsets"],
+            parameters={"seed": seed, "n_subnets": trained.n_subnets, "calibrate": wanted.model_dump()},
+        )  # fmt: skip
     print(f"calibrate: W_0 and {len(rows)} sub-nets, {rows[0].numel()} statistics each")
 
 

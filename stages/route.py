@@ -2,54 +2,43 @@
 
 import sys
 
-import numpy as np
-
 from sdr.data.task import Task
 from sdr.errors import program
-from sdr.nets.embed import Embedding, embed
-from sdr.nets.export import export
-from sdr.nets.paths import path_of
-from sdr.outputs import output_dir, write_csv, write_json
+from sdr.export.write import write_backbone
+from sdr.nets.embed import Embedding
+from sdr.outputs import output_dir
 from sdr.params import load
+from sdr.route.bundle import open_bundle
 from sdr.route.knn import Knn
-from sdr.route.search import exhaustive
-from sdr.route.trained import TrainedSdr
-from sdr.ssl.store import load_network
+from sdr.route.progress import Progress
+from sdr.route.result import in_words, write_result
+from sdr.route.search import Labelled, Search, search
+from sdr.train.checkpoint import fingerprint
 from sdr.train.device import pick_device
 
 
 @program
 def main(name: str) -> None:
-    params = load(knn=Knn, embed=Embedding)
-    knn, show, device = params["knn"], params["embed"], pick_device()
-    task = Task.open(f"artifacts/tasks/{name}")
-    trained = TrainedSdr("artifacts/sdrnet", "artifacts/calibration", device)
-    baseline = load_network("artifacts/baseline", device)[0].backbone
-    images = task.images("train")
-    ranking = exhaustive(trained, baseline, task, knn, lambda backbone: embed(backbone, images, show, device))
-    sizes = np.bincount(np.load("artifacts/clusters/assignment.npy"), minlength=trained.n_subnets)
-    paths = ["-".join(map(str, path_of(i, trained.spec.groups))) for i in range(trained.n_subnets)]
-    winner = int(ranking.order[0])
+    params = load(seed=int, route=Search, knn=Knn, embed=Embedding)
+    device = pick_device()
+    bundle = open_bundle("artifacts", device)
+    opened = Task.open(f"artifacts/tasks/{name}")
+    task = Labelled(name, opened.images("train"), opened.targets("train"), len(opened.classes), opened.metric)
+    labels = task.targets.tolist(), opened.origins["train"], opened.meta
+    progress = Progress(fingerprint(stage="route", params=params, seal=bundle.seal["files"], labels=labels))
+    ranking = search(
+        bundle.trained, bundle.baseline, task, params["route"], params["knn"], params["embed"], bundle.clusters,
+        params["seed"], device, progress,
+    )  # fmt: skip
     with output_dir(f"artifacts/route/{name}") as out:
-        rows = (
-            {
-                "rank": rank,
-                "subnet": int(i),
-                "path": paths[i],
-                "cluster_size": int(sizes[i]),
-                "knn": round(ranking.subnets[i], 4),
-                "gain": round(ranking.subnets[i] - ranking.baseline, 4),
-            }
-            for rank, i in enumerate(ranking.order, start=1)
-        )
-        write_csv(out / "ranking.csv", rows)
-        choice = {"task": name, "subnet": winner, "path": paths[winner], "knn": round(ranking.subnets[winner], 4)}
-        others = {"baseline": round(ranking.baseline, 4), "w0": round(ranking.supernet, 4)}
-        write_json(out / "route.json", choice | others | knn.model_dump())
+        route = write_result(out, bundle, task, ranking, params["route"], params["knn"])
         (out / "backbone").mkdir()
-        export(out / "backbone", trained.subnet(winner), trained.spec, trained.widths, show.size)
-    print(f"route {name}: sub-net {winner} ({paths[winner]}), kNN {ranking.subnets[winner]:.2f} %, "
-          f"baseline {ranking.baseline:.2f} %")
+        words = in_words(route, task.metric)
+        title = f"sub-net {route['subnet']}, chosen for {name}"
+        command = f"dvc repro route@{name}"
+        write_backbone(out / "backbone", bundle, route["subnet"], title, (), name, words, command)
+    progress.remove()
+    print(f"route {name}: sub-net {route['subnet']} ({route['path']}); {words}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from sdr.nets.paths import check_n_subnets
 from sdr.params import load
 from sdr.route.calibrate import Calibration
 from sdr.route.knn import Knn
+from sdr.route.search import Search
 from sdr.train.jobs import Pretrain, Sdr
 from sdr.transfer.compare import RESERVED, CompareSpec
 from sdr.transfer.detector_params import Detector
@@ -37,6 +38,7 @@ SECTIONS = {
     "sdr": Sdr,
     "calibrate": Calibration,
     "embed": Embedding,
+    "route": Search,
     "knn": Knn,
     "linear": Linear,
     "tasks": dict[str, TaskSpec],
@@ -89,6 +91,9 @@ def wrong() -> Iterable[str]:
     for name, spec in right.get("detection", {}).items():
         if spec.detector not in right.get("detectors", [spec.detector]):
             yield f"params.yaml: detection.{name}.detector: `{spec.detector}` is not in `detectors`"
+    if {"route", "calibrate"} <= right.keys() and right["route"].method == "tree":
+        if right["calibrate"].source != "common":
+            yield "params.yaml: route.method: `tree` needs calibrate.source: common"
     if "n_subnets" in right and "backbone" in right:
         try:
             check_n_subnets(right["n_subnets"], right["backbone"].n_paths)

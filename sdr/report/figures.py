@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from sdr.report.plot_clusters import draw_clusters
-from sdr.report.plot_gains import draw_gains, draw_histogram, draw_paths, w0_gain
+from sdr.report.plot_gains import draw_gains, draw_histogram, draw_paths, gain_of, w0_gain
 from sdr.report.plot_scores import draw_scores
 from sdr.report.plot_training import draw_training
 from sdr.report.run import Run, TaskRun
@@ -67,7 +67,7 @@ def _gains(run: Run) -> Drawing:
     )
     return Drawing(
         "gains",
-        f"kNN gains of all sub-nets over the baseline, points. {best}",
+        f"{gain_of(run.tasks[0])} of all sub-nets. {best}",
         "A dot is a sub-net, the box holds the middle half of them, the vertical line at 0 is the baseline "
         "(paper, Fig. 4a). A wide row is a task for which it matters what a network was trained on. "
         + selected,
@@ -80,7 +80,7 @@ def _histogram(run: Run) -> Drawing:
     above = int((task.ranking["gain"] > 0).sum())
     return Drawing(
         "histogram",
-        f"Histogram of the kNN gains on {task.name}: {above} of {run.n_subnets} sub-nets are above the "
+        f"Histogram of the gains on {task.name}: {above} of {run.n_subnets} sub-nets are above the "
         "baseline",
         f"The row {task.name} of the figure before, as a histogram (paper, Fig. 4b): the task on which the "
         f"sub-nets differ most, so the one that flatters routing most. {above} of {run.n_subnets} sub-nets "
@@ -92,7 +92,7 @@ def _histogram(run: Run) -> Drawing:
 def _paths(run: Run) -> Drawing:
     return Drawing(
         "paths",
-        "Trees of paths, coloured by kNN gain. Chosen: "
+        "Trees of paths, coloured by gain. Chosen: "
         + "; ".join(f"{t.name} path {t.chosen['path']}" for t in run.tasks),
         "The lowest row of each tree holds the sub-nets, a cell above it the mean of the sub-nets below, "
         "which share that group of channels. The triangle marks the choice. If large cells differ in "

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sdr.report.run import TaskRun, groups_of
 from sdr.report.style import Palette, legend_above, panel
 
-GAIN_AXIS = "kNN gain over the baseline on the training split, points"
+SCORES = {"knn": "kNN", "logme": "LogME", "hscore": "H-score"}
 
 
 def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
@@ -18,7 +18,7 @@ def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
     jitter = np.random.default_rng(0)
     axes.axvline(0, color=palette.baseline, linewidth=1.2, zorder=1)
     for row, task in enumerate(tasks):
-        gain = task.ranking["gain"].to_numpy()
+        gain = task.ranking["gain"].dropna().to_numpy()
         lines = {part: {"color": palette.muted} for part in ("boxprops", "whiskerprops")}
         lines |= {"medianprops": {"color": palette.ink}, "capprops": {"visible": False}}
         axes.boxplot(
@@ -34,7 +34,7 @@ def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
     axes.plot(chosen, rows, "s", color=palette.sdr, markersize=6, zorder=5, label="SDR choice")
     axes.set_yticks(rows, [task.name for task in tasks])
     axes.set_ylim(len(tasks) - 0.5, -0.5)
-    axes.set_xlabel(GAIN_AXIS)
+    axes.set_xlabel(f"{gain_of(tasks[0])} on training images")
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
     legend_above(figure, axes)
@@ -44,7 +44,7 @@ def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
 def draw_histogram(task: TaskRun, palette: Palette) -> Figure:
     """How many sub-nets have which gain on one task (paper, Fig. 4b)."""
     figure, (axes,) = panel(2.5)
-    gain = task.ranking["gain"].to_numpy()
+    gain = task.ranking["gain"].dropna().to_numpy()
     axes.hist(
         gain, bins=int(np.clip(2 * np.sqrt(len(gain)), 6, 40)), color=palette.dots, edgecolor=palette.paper
     )
@@ -52,7 +52,7 @@ def draw_histogram(task: TaskRun, palette: Palette) -> Figure:
     axes.axvline(w0_gain(task), color=palette.w0, linestyle="--", label="super-net W₀")
     axes.axvline(task.chosen["gain"], color=palette.sdr, label="SDR choice")
     axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel(GAIN_AXIS)
+    axes.set_xlabel(f"{gain_of(task)} on training images")
     axes.set_ylabel("sub-nets")
     legend_above(figure, axes)
     return figure
@@ -71,7 +71,7 @@ def draw_paths(tasks: list[TaskRun], palette: Palette) -> Figure:
     scale = figure.colorbar(
         ScalarMappable(norm, colours), ax=panels, location="top", aspect=45, pad=0.1 / figure.get_figheight()
     )
-    scale.set_label("mean kNN gain over the baseline, points", color=palette.muted)
+    scale.set_label(f"mean {gain_of(tasks[0])}", color=palette.muted)
     scale.outline.set_visible(False)
     return figure
 
@@ -89,13 +89,23 @@ def tree(task: TaskRun) -> list[tuple[int, list[tuple[int, int, float]]]]:
         starts = [i for i, path in enumerate(paths) if i == 0 or path[:stage] != paths[i - 1][:stage]]
         if len(starts) > 1 or stage == len(paths[0]):
             ends = [*starts[1:], len(paths)]
-            cells = [(a, b - a, float(gain[a:b].mean())) for a, b in zip(starts, ends, strict=True)]
+            cells = [(a, b - a, _mean(gain[a:b])) for a, b in zip(starts, ends, strict=True)]
             levels.append((stage, cells))
     return levels
 
 
+def _mean(gain: np.ndarray) -> float:
+    """The mean over the sub-nets that were tried; NaN, drawn as a gap, if none was."""
+    return float(np.nanmean(gain)) if np.isfinite(gain).any() else float("nan")
+
+
+def gain_of(task: TaskRun) -> str:
+    """What a gain is a gain of: the score that routing used, and its unit."""
+    return f"{SCORES[task.route['score']]} gain over the baseline" + (", points" if task.route["score"] == "knn" else "")
+
+
 def w0_gain(task: TaskRun) -> float:
-    """kNN gain of the super-net over the baseline on the training split, points."""
+    """Gain of the super-net over the baseline on the training split, points."""
     return task.route["w0"] - task.route["baseline"]
 
 

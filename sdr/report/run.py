@@ -11,7 +11,7 @@ import pandas as pd
 
 from sdr.errors import UserError
 
-RANKING = ["rank", "subnet", "path", "cluster_size", "knn", "gain"]
+RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
 HISTORY = ["step", "loss", "std", "images_per_s"]
 HISTORY_SDR = [*HISTORY, "phase", "network", "ssl"]
@@ -24,7 +24,8 @@ class TaskRun:
     Attributes:
         name: key in `tasks` of `params.yaml`.
         meta: `artifacts/tasks/T/meta.json`.
-        ranking: all sub-nets, best first: rank, subnet, path, cluster_size, knn and gain (percentage points).
+        ranking: all sub-nets, best first: rank, subnet, path, cluster_size, images (that it was scored on), score
+            and gain (over the baseline on those images); NaN where a sub-net was not tried.
         route: `artifacts/route/T/route.json`, the sub-net that was chosen.
         networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
         others: each backbone of `compare` → its evaluation.
@@ -148,7 +149,7 @@ def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
         raise UserError(
             f"{table}: ranks {len(ranking)} sub-nets and n_subnets is {n_subnets}; run `dvc repro`"
         )
-    route = _json(root / "route" / name / "route.json", ["subnet", "knn", "baseline", "w0"])
+    route = _json(root / "route" / name / "route.json", ["subnet", "method", "score", "value", "baseline", "w0"])
     if route["subnet"] not in set(ranking["subnet"]):
         raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
     baseline, sdr = (root / "eval" / kind / f"{name}.json" for kind in ("baseline", "sdr"))

@@ -115,7 +115,7 @@ def _result(tasks: list[TaskRun]) -> str:
         "",
         "Test scores in per cent; in brackets the 95 % bootstrap interval of the test images. Baseline: "
         "one network of a sub-net's width, pre-trained on the whole corpus. W_0: the super-net. SDR: the "
-        "sub-net that kNN on the training split chose. Gain: SDR minus baseline, in points. Raw pixels: "
+        "sub-net that routing chose on the training split. Gain: SDR minus baseline, in points. Raw pixels: "
         "5-NN on 32 × 32 pixels. One seed.",
     ]
     return "\n".join(lines) + "\n"

@@ -1,52 +1,165 @@
-"""Which sub-net suits a task (paper, section 4.3): weighted kNN on frozen features of the training split.
+"""Which sub-net suits a task (paper, section 4.3): scores of frozen features of its training images.
 
-Test images and labels are never seen here.
+Test images and labels are never seen here. Three searches: `exhaustive`, every sub-net on every image, the reference;
+`tree`, the same scores with what paths share computed once; `halving`, most sub-nets on few images.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import torch
+from pydantic import Field
 from torch import nn
 from tqdm import tqdm
 
-from sdr.data.task import Task
-from sdr.route.knn import Knn, leave_one_out
+from sdr.nets.embed import Embedding, embed
+from sdr.params import Section
+from sdr.route.knn import Knn
+from sdr.route.prior import Clusters
+from sdr.route.progress import Progress
+from sdr.route.race import Halving, Round, race
+from sdr.route.sample import balanced_order
+from sdr.route.score import Score, ScoreName
 from sdr.route.trained import TrainedSdr
-from sdr.transfer.metrics import score
+from sdr.route.tree import Embedder
 
-Embed = Callable[[nn.Module], np.ndarray]  # a backbone → features `n×D` of the task's training images
+_LOOKED_AT = 2000  # images, at most, whose clusters say which sub-nets are worth a try
+
+
+class Search(Section):
+    """How the sub-net is found."""
+
+    method: Literal["exhaustive", "tree", "halving"]
+    score: ScoreName
+    prior: float = Field(gt=0, le=1)
+    """Share of the sub-nets that are tried, those with most of the task's images in their clusters; 1: all."""
+    halving: Halving
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images to route by: `N×S×S×3` uint8, their targets (int64 N or bool `N×C`), and how a task of C classes is scored."""
+
+    name: str
+    images: np.ndarray
+    targets: np.ndarray
+    n_classes: int
+    metric: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sub-net that was tried: its score, the baseline's on the same images, and how many those were."""
+
+    subnet: int
+    score: float
+    baseline: float
+    images: int
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Leave-one-out scores in percent: of each sub-net, of W_0, of the baseline."""
+    """A finished search.
 
-    subnets: np.ndarray  # n_subnets float64
+    Attributes:
+        candidates: best first: who got further, then who scored higher there; of equal ones the lower number.
+        supernet, baseline: scores of W_0 and of the baseline on the images that decided.
+        macs: multiply-adds of the search (W_0's and the baseline's scores are for comparison and not counted,
+            the prior is).
+        exhaustive: those of every sub-net on every image, one by one.
+        forwards: images times sub-nets.
+        prior: share of the task's images in each sub-net's cluster, float64 `n_subnets`.
+    """
+
+    candidates: list[Candidate]
     supernet: float
     baseline: float
+    macs: int
+    exhaustive: int
+    forwards: int
+    prior: np.ndarray
 
     @property
-    def order(self) -> np.ndarray:
-        """Sub-nets, best first; of equal ones the lower number."""
-        return np.argsort(-self.subnets, kind="stable")
+    def winner(self) -> Candidate:
+        return self.candidates[0]
 
 
-def leave_one_out_score(features: np.ndarray, task: Task, knn: Knn) -> float:
-    """The task's metric, in percent, of each training image classified by the others. Features `n×D`."""
-    targets = task.targets("train")
-    votes = leave_one_out(features, targets, len(task.classes), knn.k, knn.temperature)
-    return score(task.metric, votes, targets)
+def search(
+    trained: TrainedSdr,
+    baseline: nn.Module,
+    task: Labelled,
+    params: Search,
+    knn: Knn,
+    show: Embedding,
+    clusters: Clusters,
+    seed: int,
+    device: torch.device,
+    progress: Progress,
+) -> Ranking:
+    """Rank sub-nets for a task.
 
+    Args:
+        trained, baseline: the networks, calibrated.
+        task: labelled images.
+        params: the search.
+        knn, show: parameters of the kNN score, and how images are shown.
+        clusters: where clusters lie among the baseline's features.
+        seed: of the order of the images and of the bootstrap.
+        device: of the networks.
+        progress: what an interrupted run of the same search has found; is added to.
 
-def exhaustive(trained: TrainedSdr, baseline: nn.Module, task: Task, knn: Knn, embed: Embed) -> Ranking:
-    """Score every network on every training image of the task: the reference answer."""
-    scores = [
-        leave_one_out_score(embed(trained.subnet(i)), task, knn)
-        for i in tqdm(range(trained.n_subnets), desc=f"routing {task.name}", unit="sub-net", disable=None)
-    ]
+    Raises:
+        UserError: `tree` with statistics of each sub-net's own; too few images; features that are not finite.
+    """
+    score = Score(params.score, task.metric, task.n_classes, knn)
+    share = params.method == "tree" or (params.method == "halving" and trained.common)
+    embedder = Embedder(trained, task.images, show, device, share)
+    order = balanced_order(task.targets, seed)
+    prior = clusters.shares(embed(baseline, task.images[np.sort(order[:_LOOKED_AT])], show, device))
+    numbers = _most(prior, params.prior)
+    if params.method == "halving":
+        rounds = race(numbers, order, task.targets, embedder, score, params.halving, seed, progress)
+    else:
+        rounds = [_all(numbers, order, task.targets, embedder, score, progress)]
+    looked = min(len(order), _LOOKED_AT) * embedder.full if params.prior < 1 else 0
+
+    def reference(network: nn.Module, images: int) -> float:
+        rows = order[:images]
+        return score(embed(network, task.images[rows], show, device), task.targets[rows])
+
+    base = {n: reference(baseline, n) for n in sorted({found.images for found in rounds})}
+    last: dict[int, Round] = {i: found for found in rounds for i in found.scores}
+    ranked = sorted(last, key=lambda i: (-last[i].images, -last[i].scores[i], i))
     return Ranking(
-        np.array(scores),
-        leave_one_out_score(embed(trained.supernet()), task, knn),
-        leave_one_out_score(embed(baseline), task, knn),
+        [Candidate(i, last[i].scores[i], base[last[i].images], last[i].images) for i in ranked],
+        reference(trained.supernet(), rounds[-1].images),
+        base[rounds[-1].images],
+        embedder.cost["macs"] + looked,
+        embedder.full * len(order) * trained.n_subnets,
+        embedder.cost["forwards"],
+        prior,
     )
+
+
+def _most(prior: np.ndarray, share: float) -> list[int]:
+    """Return the given share of the sub-nets, one at least, of the largest prior; of equal ones the lower number."""
+    first = np.argsort(-prior, kind="stable")[: max(1, round(share * len(prior)))]
+    return sorted(first.tolist())
+
+
+def _all(
+    numbers: Sequence[int], order: np.ndarray, targets: np.ndarray, embedder: Embedder, score: Score, progress: Progress
+) -> Round:
+    """Score sub-nets on all images; those that an interrupted run scored are not scored again."""
+    known: dict[int, float] = {}
+    if found := progress.get("scores"):
+        known = {int(i): value for i, value in found["scores"].items()}
+        embedder.cost = {name: found[name] for name in embedder.cost}
+    left = [i for i in numbers if i not in known]
+    rows = np.sort(order)
+    for i, features in tqdm(embedder(left, rows), "routing", len(left), unit=" sub-nets", disable=None):
+        known[i] = score(features, targets)
+        progress.put("scores", {"scores": known, **embedder.cost})
+    return Round(len(order), {i: known[i] for i in numbers}, False)

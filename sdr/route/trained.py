@@ -1,10 +1,12 @@
 """A trained super-net with its calibration: any of its networks, ready to evaluate."""
 
+import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from timm.models.resnet import ResNet
+from torch import Tensor
 
 from sdr.errors import UserError
 from sdr.nets.heads import Heads
@@ -17,6 +19,10 @@ from sdr.ssl.store import load_network
 
 class TrainedSdr:
     """W_0 and its sub-nets.
+
+    Attributes:
+        n_subnets: how many were trained.
+        common: whether all statistics come from the same images, so that sub-nets agree as far as their paths do.
 
     Args:
         directory: `artifacts/sdrnet`.
@@ -33,7 +39,7 @@ class TrainedSdr:
         template = SimSiam(self.spec, self.spec.subnet_widths, Heads(**self.config["heads"]))
         template = template.eval().to(device, memory_format=torch.channels_last)
         self._supernet, self._subnets = network, SubNets(network, template, self.spec)
-        self._statistics = None
+        self._statistics, self.common = None, False
         if calibration is not None:
             file = Path(calibration) / "bn.safetensors"
             if not file.exists():
@@ -41,11 +47,27 @@ class TrainedSdr:
             self._statistics = load_file(file)
             if len(self._statistics["subnets"]) != self.n_subnets:
                 raise UserError(f"{file}: does not belong to {directory}; run the stage calibrate")
+            self.common = json.loads((Path(calibration) / "meta.json").read_text())["source"] == "common"
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Planes a stage of a sub-net."""
         return self.spec.subnet_widths
+
+    @property
+    def network(self) -> SimSiam:
+        """W_0 with its heads, its statistics unset."""
+        return self._supernet
+
+    @property
+    def template(self) -> SimSiam:
+        """What sub-nets are checked out into."""
+        return self._subnets.template
+
+    @property
+    def statistics(self) -> Tensor:
+        """Means and variances of each sub-net's batch norms, `n_subnets×V` float32."""
+        return self._statistics["subnets"]
 
     def supernet(self) -> ResNet:
         """W_0's backbone."""

@@ -61,17 +61,27 @@ def bootstrap_interval(
     Returns:
         (low, high) in percent.
     """
+    tail = 50 * (1 - level)
+    # A resample of a multi-label test can hold no positive at all: its metric is undefined and left out.
+    low, high = np.nanpercentile(bootstrap(scores, targets, metric, seed, n), [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def bootstrap(scores: np.ndarray, targets: np.ndarray, metric: str, seed: int, n: int) -> np.ndarray:
+    """A metric of `n` resamples of the items, in percent; NaN where it is undefined.
+
+    Args:
+        scores, targets, metric: as for `score`.
+        seed: of the resampling; the resamples depend on it and on the number of items alone.
+    """
     by_class, overall = _evaluator(metric, scores, targets)
     items = len(scores)
     random = np.random.default_rng(seed)
-    values = []
+    values = [np.empty(0)]
     for done in range(0, n, chunk := max(1, _CHUNK // items)):
         weights = random.multinomial(items, np.full(items, 1 / items), size=min(chunk, n - done))
         values.append(overall(weights, by_class(weights)))
-    tail = 50 * (1 - level)
-    # A resample of a multi-label test can hold no positive at all: its metric is undefined and left out.
-    low, high = np.nanpercentile(np.concatenate(values), [tail, 100 - tail])
-    return float(low), float(high)
+    return np.concatenate(values)
 
 
 Weighted = Callable[[np.ndarray], np.ndarray]  # weights B×n -> per-class scores B×C

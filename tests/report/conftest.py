@@ -112,14 +112,15 @@ def _task(artifacts, task, sizes, rng):
     knn = base + rng.normal(0.5, spread, len(sizes))
     order = np.argsort(-knn)
     ranking = [
-        {"rank": rank + 1, "subnet": i, "path": path_of(int(i)), "cluster_size": sizes[i], "knn": knn[i],
-         "gain": knn[i] - base}
+        {"rank": rank + 1, "subnet": i, "path": path_of(int(i)), "cluster_size": sizes[i], "images": 90,
+         "score": knn[i], "gain": knn[i] - base}
         for rank, i in enumerate(order)
     ]  # fmt: skip
     best = ranking[0]
     _csv(artifacts / f"route/{task}/ranking.csv", ranking)
-    route = {"task": task, "subnet": int(best["subnet"]), "path": best["path"], "knn": best["knn"]}
-    route |= {"baseline": base, "w0": base + 1, "k": 20, "temperature": 0.07}
+    route = {"task": task, "subnet": int(best["subnet"]), "path": best["path"], "value": best["score"]}
+    route |= {"baseline": base, "w0": base + 1, "k": 20, "temperature": 0.07, "score": "knn", "method": "exhaustive"}
+    route |= {"images": 90, "macs": 50, "exhaustive_macs": 100}
     _json(artifacts / f"route/{task}/route.json", route)
 
     def evaluation(score):

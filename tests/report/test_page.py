@@ -128,7 +128,7 @@ def test_tasks_scores_and_domains_are_named(built):
 def test_sort_headings_are_buttons_in_headings_with_aria_sort(built):
     page = built[2]
     parents = [parent for tag, _, _, parent in page.elements if tag == "button"]
-    assert len(parents) == 11 + 5 + 9 + 6
+    assert len(parents) == 11 + 5 + 10 + 6
     for ((tag, attributes),) in parents:
         assert tag == "th"
         assert attributes["aria-sort"] in ("none", "ascending", "descending")

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from sdr.data.detection import encode, write
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
+from sdr.outputs import write_json
 from sdr.route.calibrate import calibrate, statistics
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.simsiam import SimSiam
@@ -57,6 +58,7 @@ def workplace(tmp_path, monkeypatch):
     calibrate(trained.supernet(), x)
     tensors = {"w0": statistics(trained.supernet()), "subnets": torch.stack(rows)}
     save_file(tensors, tmp_path / "artifacts/calibration/bn.safetensors")
+    write_json(tmp_path / "artifacts/calibration/meta.json", {"source": "cluster"})
     toys = Rectangles(10)
     parts = {"2007_train": toys.all[:6], "2007_val": toys.all[6:]}
     pictures = ((id, encode(image)) for id, image in toys.images.items())

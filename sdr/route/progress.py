@@ -1,0 +1,40 @@
+"""What a search has found so far, kept beside the pipeline: an interrupted search goes on from there."""
+
+import json
+import os
+from pathlib import Path
+
+from sdr.outputs import write_json
+
+
+class Progress:
+    """Scores of finished parts of one search, under `$SDR_SCRATCH` (default: `.scratch` in the repository).
+
+    Args:
+        name: a fingerprint of all that the search depends on; None keeps nothing.
+    """
+
+    def __init__(self, name: str | None):
+        root = os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", ".")) / ".scratch"
+        self._path = None if name is None else Path(root) / "route" / f"{name}.json"
+        self._found: dict[str, dict] = {}
+        if self._path is not None and self._path.exists():
+            try:
+                self._found = json.loads(self._path.read_text())
+            except ValueError:
+                print(f"{self._path}: not readable; the search starts anew")
+
+    def get(self, part: str) -> dict | None:
+        """What was kept of a part, if anything."""
+        return self._found.get(part)
+
+    def put(self, part: str, found: dict) -> None:
+        """Keep what was found, on disk at once."""
+        self._found[part] = found
+        if self._path is not None:
+            write_json(self._path, self._found)
+
+    def remove(self) -> None:
+        """Forget it all: the search is done."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""Successive halving over images: all candidates on a few, the best of them on more, until one is clearly ahead."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from pydantic import Field
+from tqdm import tqdm
+
+from sdr.params import Section
+from sdr.route.progress import Progress
+from sdr.route.score import Score
+from sdr.route.tree import Embedder
+
+_RESAMPLES = 200
+_LEVEL = 95  # percent of the resamples in which the leader must be ahead
+
+
+class Halving(Section):
+    """Parameters of the search `halving`."""
+
+    per_class: int = Field(ge=2)
+    """Images of each class in the first round."""
+    least: int = Field(ge=2)
+    """Images in the first round, at least; all of them where a task has fewer."""
+    growth: float = Field(gt=1)
+    """How many times as many images the next round has."""
+    keep: float = Field(gt=0, lt=1)
+    """Share of the candidates that go on to it."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Scores of the candidates of one round, on the first `images` of the order."""
+
+    images: int
+    scores: dict[int, float]
+    separated: bool  # the leader is ahead of every other in 95 % of the bootstrap resamples
+
+
+def race(
+    candidates: Sequence[int],
+    order: np.ndarray,
+    targets: np.ndarray,
+    embed: Embedder,
+    score: Score,
+    params: Halving,
+    seed: int,
+    progress: Progress,
+) -> list[Round]:
+    """Return the rounds; the leader of the last is the winner.
+
+    An image is shown to a candidate once: later rounds add images.
+
+    Args:
+        candidates: numbers of sub-nets.
+        order: the training images, in the order in which they are taken.
+        targets: of all training images, int64 N or bool N×C.
+        embed: features of sub-nets on rows of the training images.
+        score: of features.
+        params: the schedule.
+        seed: of the bootstrap.
+        progress: holds the rounds that an earlier, interrupted run finished; is given the new ones.
+    """
+    rounds, seen = _finished(progress, embed), 0
+    features: dict[int, np.ndarray] = {}
+    while not rounds or _goes_on(rounds[-1], len(order)):
+        if rounds:
+            best = sorted(rounds[-1].scores, key=lambda i: (-rounds[-1].scores[i], i))
+            candidates = best[: max(1, round(params.keep * len(best)))]
+            images = min(len(order), int(rounds[-1].images * params.growth))
+        else:
+            images = min(len(order), max(params.least, params.per_class * score.n_classes))
+        bar = tqdm(
+            embed(candidates, order[seen:images]), f"round {len(rounds) + 1}, {images:,} images",
+            len(candidates), unit=" sub-nets", disable=None,
+        )  # fmt: skip
+        new = dict(bar)
+        features = {i: np.concatenate([features[i], new[i]]) if seen else new[i] for i in candidates}
+        seen, y = images, targets[order[:images]]
+        found = {i: score.resampled(features[i], y, _RESAMPLES, seed) for i in sorted(candidates)}
+        rounds.append(Round(images, {i: value for i, (value, _) in found.items()}, _separated(found)))
+        progress.put(f"round {len(rounds)}", asdict(rounds[-1]) | embed.cost)
+    return rounds
+
+
+def _finished(progress: Progress, embed: Embedder) -> list[Round]:
+    rounds: list[Round] = []
+    while found := progress.get(f"round {len(rounds) + 1}"):
+        rounds.append(Round(found["images"], {int(i): v for i, v in found["scores"].items()}, found["separated"]))
+        embed.cost = {name: found[name] for name in embed.cost}
+    return rounds
+
+
+def _goes_on(last: Round, n: int) -> bool:
+    return len(last.scores) > 1 and last.images < n and not last.separated
+
+
+def _separated(found: dict[int, tuple[float, np.ndarray]]) -> bool:
+    leader = max(found, key=lambda i: (found[i][0], -i))
+    ahead = [found[leader][1] - values for i, (_, values) in found.items() if i != leader]
+    return all(len(gap) and np.nanpercentile(gap, 100 - _LEVEL) > 0 for gap in ahead)

@@ -1,0 +1,68 @@
+"""A finished search on disk: ranking.csv, a row a sub-net, and route.json, the choice and what it cost."""
+
+from pathlib import Path
+
+from sdr.nets.paths import path_of
+from sdr.outputs import write_csv, write_json
+from sdr.route.bundle import Bundle
+from sdr.route.knn import Knn
+from sdr.route.search import Labelled, Ranking, Search
+
+
+def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, params: Search, knn: Knn) -> dict:
+    """Write both files into the existing directory `out`; return the content of route.json.
+
+    Columns of ranking.csv: rank, subnet, path, cluster_size, prior (share of the task's images in its cluster),
+    images (how many it was scored on; 0: not tried), score, gain (over the baseline's on the same images).
+    """
+    groups, tried = bundle.trained.spec.groups, {c.subnet: c for c in ranking.candidates}
+    order = [*tried, *(i for i in range(bundle.trained.n_subnets) if i not in tried)]
+    rows = []
+    for rank, i in enumerate(order, start=1):
+        found = tried.get(i)
+        rows.append(
+            {
+                "rank": rank,
+                "subnet": i,
+                "path": _path(i, groups),
+                "cluster_size": int(bundle.sizes[i]),
+                "prior": round(float(ranking.prior[i]), 4),
+                "images": found.images if found else 0,
+                "score": round(found.score, 4) if found else "",
+                "gain": round(found.score - found.baseline, 4) if found else "",
+            }
+        )
+    write_csv(out / "ranking.csv", rows)
+    best = ranking.winner
+    route = {
+        "task": task.name,
+        "subnet": best.subnet,
+        "path": _path(best.subnet, groups),
+        "method": params.method,
+        "score": params.score,
+        "value": round(best.score, 4),
+        "baseline": round(ranking.baseline, 4),
+        "w0": round(ranking.supernet, 4),
+        "images": best.images,
+        "tried": len(tried),
+        "forwards": ranking.forwards,
+        "macs": ranking.macs,
+        "exhaustive_macs": ranking.exhaustive,
+        **knn.model_dump(),
+    }
+    write_json(out / "route.json", route)
+    return route
+
+
+def in_words(route: dict, metric: str) -> str:
+    """How the choice did, for people."""
+    name = f"leave-one-out kNN ({metric.replace('_', ' ')}), %" if route["score"] == "knn" else route["score"]
+    cost = route["macs"] / route["exhaustive_macs"]
+    return (
+        f"{name}: {route['value']:.2f}, baseline {route['baseline']:.2f}, on {route['images']:,} training images; "
+        f"search {route['method']}, {cost:.0%} of the multiply-adds of an exhaustive one"
+    )
+
+
+def _path(number: int, groups: int) -> str:
+    return "-".join(map(str, path_of(number, groups)))
