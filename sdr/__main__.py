@@ -1,0 +1,5 @@
+"""`python -m sdr` is the command `sdr`."""
+
+from sdr.cli import main
+
+main()

@@ -1,0 +1,129 @@
+"""The command `sdr` on a small super-net and a folder of pictures."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from sdr import cli
+from sdr.nets.embed import evaluation_view
+from tests.route.toys import CPU, make_bundle, striped_task
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A super-net of four sub-nets in `net`, pictures of three classes in `pictures`."""
+    root = tmp_path_factory.mktemp("workplace")
+    make_bundle(root / "net", 4, "common")
+    task = striped_task(30)
+    for i, (image, label) in enumerate(zip(task.images, task.targets)):
+        path = root / f"pictures/class {label}/{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return root
+
+
+@pytest.fixture
+def run(workplace, tmp_path, monkeypatch, capsys):
+    """Run a command line in a new folder; return what it printed, or its error. NET and PICTURES stand for paths."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDR_SCRATCH", str(tmp_path / "scratch"))
+
+    def run(line: str) -> str:
+        words = {"NET": str(workplace / "net"), "PICTURES": str(workplace / "pictures")}
+        monkeypatch.setattr(sys, "argv", ["sdr", *(words.get(word, word) for word in line.split())])
+        try:
+            cli.main()
+        except SystemExit as left:
+            assert left.code != 2, capsys.readouterr().err
+            return str(left.code)
+        return capsys.readouterr().out
+
+    return run
+
+
+def load(path):
+    return timm.create_model(f"local-dir:{path}", pretrained=True).eval()
+
+
+@pytest.mark.parametrize("method", ["exhaustive", "tree", "halving"])
+def test_route_chooses_ranks_and_exports(run, tmp_path, method):
+    said = run(f"route --supernet NET --images PICTURES --out mine --method {method}")
+    route = json.loads((tmp_path / "mine/route.json").read_text())
+    assert f"sub-net {route['subnet']} (" in said and f"search {method}" in said
+    with (tmp_path / "mine/ranking.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["rank"]) for row in rows] == [1, 2, 3, 4] and int(rows[0]["subnet"]) == route["subnet"]
+    assert route["images"] == 30 and route["tried"] == 4 and route["method"] == method
+    card = (tmp_path / "mine/README.md").read_text()
+    assert "sdr route --supernet" in card and "local-dir" in card and "pictures" in card
+    assert (tmp_path / f"mine/samples/cluster_{route['subnet']:03d}.png").is_file()
+    assert load(tmp_path / "mine")(torch.zeros(2, 3, 16, 16)).shape == (2, 16)
+    assert not list((tmp_path / "scratch").rglob("*.json"))
+
+
+@pytest.mark.parametrize(("option", "features"), [("--subnet 3", 16), ("--w0", 24), ("--baseline", 16)])
+def test_export_and_embed(run, tmp_path, workplace, option, features):
+    run(f"export --supernet NET {option} --out net")
+    assert "30 × " in run("embed --backbone net --images PICTURES --out features.npz")
+    with np.load(tmp_path / "features.npz") as found:
+        assert found["features"].shape == (30, features) and found["features"].dtype == np.float32
+        assert found["classes"].tolist() == ["class 0", "class 1", "class 2"]
+        assert found["paths"][0].startswith("class 0/") and found["labels"].tolist() == [0] * 10 + [1] * 10 + [2] * 10
+        picture = np.asarray(Image.open(workplace / "pictures" / str(found["paths"][4])))[None]
+        with torch.inference_mode():
+            expected = load(tmp_path / "net")(evaluation_view(picture, 16, CPU)).numpy()
+        np.testing.assert_allclose(found["features"][4:5], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_programs_beside_it(run, tmp_path):
+    pytest.importorskip("onnx")
+    run("export --supernet NET --subnet 0 --out net --onnx --program")
+    names = {path.name for path in (tmp_path / "net").iterdir()}
+    assert names == {"model.safetensors", "config.json", "README.md", "samples", "model.onnx", "model.pt2"}
+
+
+def test_inspect(run):
+    said = run("inspect NET")
+    assert "4, " in said and "noise, 100 images" in said and "10 to 13 images" in said and "all as sealed" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("route --supernet nowhere --images PICTURES --out mine", "nowhere: not found"),
+        ("route --supernet NET --images nowhere --out mine", "nowhere: not found; it should hold a folder for each"),
+        ("route --supernet NET --images empty --out mine", "empty: 0 class folders"),
+        ("route --supernet NET --images one --out mine", "one: 1 class folders"),
+        ("route --supernet NET --images hollow --out mine", "hollow/b: this class folder is empty"),
+        ("route --supernet NET --images PICTURES --out mine --prior 0", "--prior 0: give a share"),
+        ("route --supernet NET --images single --out mine", "single/b: 1 readable pictures; a class needs at least two"),
+        ("export --supernet NET --subnet 4 --out mine", "no sub-net 4: the super-net has 0 to 3"),
+        ("export --supernet NET --subnet 0 --out taken", "taken: is there already"),
+        ("export --supernet NET --subnet 0 --out taken --force", "--force replaces only what this command wrote"),
+        ("embed --backbone NET --images PICTURES --out f.npz", "config.json: not found; --backbone takes"),
+        ("inspect nowhere", "nowhere: not found"),
+    ],
+)
+def test_bad_input_is_one_message_and_leaves_nothing(run, tmp_path, line, says):
+    for name in ("empty", "one/a", "hollow/a", "hollow/b", "single/a", "single/b", "taken"):
+        (tmp_path / name).mkdir(parents=True)
+    for i, name in enumerate(("one/a", "hollow/a", "single/a", "single/a", "single/b")):
+        Image.new("RGB", (20, 20), (i, i, i)).save(tmp_path / name / f"{i}.png")
+    (tmp_path / "taken/thesis.txt").write_text("mine")
+    before = {path for path in tmp_path.rglob("*")}
+    error = run(line)
+    assert error.startswith("error: ") and says in error and len(error.splitlines()) == 1
+    assert {path for path in tmp_path.rglob("*")} == before
+
+
+def test_what_it_wrote_is_replaced_if_asked(run, tmp_path):
+    run("export --supernet NET --subnet 0 --out mine")
+    assert "is there already" in run("export --supernet NET --subnet 1 --out mine")
+    run("export --supernet NET --subnet 1 --out mine --force")
+    assert "sub-net 1" in (tmp_path / "mine/README.md").read_text()
