@@ -13,18 +13,13 @@ with all threads; its peak memory is what that process needed beyond the feature
 
 import argparse
 import json
-import multiprocessing
-import os
-import platform
-import time
-import warnings
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
+from benchmarks.measure import machine, run_alone, start_clock
 from sdr.transfer.linear import Linear, fit_path
 from sdr.transfer.metrics import score
 
@@ -84,42 +79,14 @@ def sklearns(x, y, classes: int, penalties: list[float], tol: float) -> list[tup
     return found
 
 
-def _child(connection, solver, file: str, problem: tuple, setting) -> None:
+def solve(solver: str, file: str, *problem) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Run "ours" or "sklearns" on the features in `file`."""
     import sklearn.linear_model  # noqa: F401  imported before the clock starts
 
-    warnings.simplefilter("ignore")
     with np.load(file) as data:
         x, y = data["x"], data["y"]
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark falls to what is in use now
-    before = _high_water()
-    started = time.perf_counter()
-    fits = solver(x, y, *problem, setting)
-    seconds = time.perf_counter() - started
-    connection.send({"seconds": seconds, "peak_mib": _high_water() - before})
-    connection.send_bytes(b"".join(np.vstack([w, b]).tobytes() for w, b in fits))
-
-
-def _high_water() -> float:
-    """Most memory that this process has held at once since the mark was reset, MiB (Linux)."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
-
-
-def run(solver, file: str, problem: tuple, setting) -> tuple[dict, list[tuple[np.ndarray, np.ndarray]]]:
-    """Time and memory of a solver in a process of its own on the features in `file`, and its fits.
-
-    Args:
-        problem: number of classes, penalties.
-        setting: the device (ours) or `tol` (scikit-learn's).
-    """
-    here, there = multiprocessing.Pipe()
-    arguments = (there, solver, file, problem, setting)
-    process = multiprocessing.get_context("spawn").Process(target=_child, args=arguments)
-    process.start()
-    facts = here.recv()
-    fits = np.frombuffer(here.recv_bytes()).copy().reshape(len(problem[1]), -1, problem[0])  # penalties×(D+1)×C
-    process.join()
-    return facts, [(fit[:-1], fit[-1]) for fit in fits]
+    start_clock()
+    return (ours if solver == "ours" else sklearns)(x, y, *problem)
 
 
 def main() -> None:
@@ -151,16 +118,19 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         file = f"{folder}/features.npz"
         np.savez(file, x=x, y=y)
-        mine = describe("ours", *run(ours, file, problem, args.device))
-        _compare(args, runs, mine, lambda tol: describe(f"scikit-learn, tol {tol:g}", *run(sklearns, file, problem, tol)))
+        mine = describe("ours", *run_alone(solve, "ours", file, *problem, args.device))
+
+        def theirs(tol: float) -> dict:
+            return describe(f"scikit-learn, tol {tol:g}", *run_alone(solve, "sklearns", file, *problem, tol))
+
+        _compare(args, runs, mine, theirs)
     result = {
         "problem": vars(args) | {"output": None, "tolerance": TOLERANCE, "metric": metric},
         "ours": {"seconds": mine["seconds"], "peak_mib": mine["peak_mib"], "best_test": mine["tests"].max()},
         "features_mib": x.nbytes / 2**20,
         "sklearn": runs,
         "same_tolerance": bool(runs[-1]["largest_gap"] <= TOLERANCE),
-        "machine": {"cpu": _cpu(), "threads": torch.get_num_threads(), "device": _device(args.device)},
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "scikit-learn", "numpy")},
+        **machine(args.device),
     }
     print(json.dumps(result, indent=2))
     if args.output:
@@ -190,17 +160,6 @@ def _compare(args: argparse.Namespace, runs: list[dict], mine: dict, solve) -> N
         print("  " + ", ".join(f"{name} {value:.3g}" for name, value in runs[-1].items()), flush=True)
         if runs[-1]["largest_gap"] <= TOLERANCE:
             break
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
-
-
-def _device(device: str) -> str:
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
 
 
 if __name__ == "__main__":
