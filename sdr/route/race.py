@@ -78,8 +78,8 @@ def race(
         new = dict(bar)
         features = {i: np.concatenate([features[i], new[i]]) if seen else new[i] for i in candidates}
         seen, y = images, targets[order[:images]]
-        found = {i: score.resampled(features[i], y, _RESAMPLES, seed) for i in sorted(candidates)}
-        rounds.append(Round(images, {i: value for i, (value, _) in found.items()}, _separated(found)))
+        found = {i: score(features[i], y) for i in sorted(candidates)}
+        rounds.append(Round(images, found, _separated(found, features, y, score, seed)))
         progress.put(f"round {len(rounds)}", asdict(rounds[-1]) | embed.cost)
     return rounds
 
@@ -96,7 +96,16 @@ def _goes_on(last: Round, n: int) -> bool:
     return len(last.scores) > 1 and last.images < n and not last.separated
 
 
-def _separated(found: dict[int, tuple[float, np.ndarray]]) -> bool:
-    leader = max(found, key=lambda i: (found[i][0], -i))
-    ahead = [found[leader][1] - values for i, (_, values) in found.items() if i != leader]
-    return all(len(gap) and np.nanpercentile(gap, 100 - _LEVEL) > 0 for gap in ahead)
+def _separated(
+    found: dict[int, float], features: dict[int, np.ndarray], y: np.ndarray, score: Score, seed: int
+) -> bool:
+    """Whether the leader beats each rival in most paired resamples; the closest rivals are asked first."""
+    leader, *rivals = sorted(found, key=lambda i: (-found[i], i))
+    if not rivals:
+        return True
+    lead = score.resampled(features[leader], y, _RESAMPLES, seed)
+    for i in rivals:
+        gap = lead - score.resampled(features[i], y, _RESAMPLES, seed)
+        if not len(gap) or np.nanpercentile(gap, 100 - _LEVEL) <= 0:
+            return False
+    return True

@@ -31,15 +31,17 @@ class Score:
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> float:
         """Score features N×D against targets, int64 N or bool N×C."""
-        return self.resampled(x, y, 0, 0)[0]
+        if self.name == "knn":
+            return score(self.metric, self._votes(x, y), y)
+        return (logme if self.name == "logme" else hscore)(x, y, self.n_classes)
 
-    def resampled(self, x: np.ndarray, y: np.ndarray, n: int, seed: int) -> tuple[float, np.ndarray]:
-        """The score, and those of `n` bootstrap resamples of the images, votes kept as they are.
+    def resampled(self, x: np.ndarray, y: np.ndarray, n: int, seed: int) -> np.ndarray:
+        """Scores of `n` bootstrap resamples of the images, votes kept as they are; empty for all but "knn".
 
         With the same seed and targets the resamples are the same ones, so differences between networks are
-        paired. Only "knn" has them; for the others the second is empty.
+        paired.
         """
-        if self.name == "knn":
-            votes = leave_one_out(x, y, self.n_classes, self.knn.k, self.knn.temperature)
-            return score(self.metric, votes, y), bootstrap(votes, y, self.metric, seed, n)
-        return (logme if self.name == "logme" else hscore)(x, y, self.n_classes), np.empty(0)
+        return bootstrap(self._votes(x, y), y, self.metric, seed, n) if self.name == "knn" else np.empty(0)
+
+    def _votes(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return leave_one_out(x, y, self.n_classes, self.knn.k, self.knn.temperature)

@@ -20,16 +20,15 @@ def test_knn_is_the_tasks_metric_of_each_image_by_the_others():
 
 @pytest.mark.parametrize(("name", "function"), [("logme", logme), ("hscore", hscore)])
 def test_the_others_are_what_they_are_called(name, function):
-    value, resamples = Score(name, "top1", 4, KNN).resampled(X, Y, 50, 0)
-    assert value == function(X, Y, 4) and len(resamples) == 0
+    score = Score(name, "top1", 4, KNN)
+    assert score(X, Y) == function(X, Y, 4) and len(score.resampled(X, Y, 50, 0)) == 0
 
 
 def test_resamples_are_paired_and_spread_around_the_score():
     knn = Score("knn", "top1", 4, KNN)
-    value, first = knn.resampled(X, Y, 400, 7)
-    _, again = knn.resampled(X * 3, Y, 400, 7)  # cosines do not see a scale
+    first, again = (knn.resampled(x, Y, 400, 7) for x in (X, X * 3))  # cosines do not see a scale
     assert np.array_equal(first, again) and first.std() > 1
-    assert first.mean() == pytest.approx(value, abs=4 * first.std() / 20)
+    assert first.mean() == pytest.approx(knn(X, Y), abs=4 * first.std() / 20)
 
 
 @pytest.mark.parametrize("name", ["knn", "logme", "hscore"])
