@@ -87,7 +87,7 @@ def measure(args: argparse.Namespace, source: str, name: str, rows: int, names: 
     for search in names:
         calibration, changes = SEARCHES[search]
         root = args.common if calibration == "common" else args.cluster
-        params = {"method": "tree", "score": "knn", "prior": 1.0, "halving": json.loads(args.halving)} | changes
+        params = {"method": "tree", "score": "knn", "prior": 1.0, "top_m": 1, "halving": json.loads(args.halving)} | changes
         facts, result = run_alone(solve, str(root), source, name, rows, params, args.batch, n)
         found[search] = {"task": name, "search": search, **facts, **result}
         print(f"{name} ({result['images']:,}), {search}: {facts['seconds']:.1f} s, sub-net {result['subnet']}", flush=True)

@@ -110,7 +110,7 @@ def _route(args: argparse.Namespace) -> None:
         images, targets, classes, paths = read_class_folders(args.images, bundle.size, 0.01, Path(folder, "images.npy"))
         task = Labelled(args.images.resolve().name, images, targets, len(classes), "top1")
         params = Search(
-            method=args.method, score=args.score, prior=args.prior,
+            method=args.method, score=args.score, prior=args.prior, top_m=1,
             halving=Halving(per_class=8, least=64, growth=2.0, keep=0.5),
         )  # fmt: skip
         knn, show = Knn(k=20, temperature=0.07), Embedding(size=bundle.size, batch_size=256)

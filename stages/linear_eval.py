@@ -8,6 +8,7 @@ from sdr.errors import program
 from sdr.nets.embed import Embedding
 from sdr.outputs import write_json
 from sdr.params import load
+from sdr.route.ensemble import Ensemble
 from sdr.route.knn import Knn
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.store import load_network
@@ -28,9 +29,12 @@ def main(name: str, which: str) -> None:
     else:
         trained = TrainedSdr("artifacts/sdrnet", "artifacts/calibration", device)
         with open(f"artifacts/route/{name}/route.json") as file:
-            winner = json.load(file)["subnet"]
+            best = json.load(file)["best"]
         networks["w0"] = evaluate_task("w0", trained.supernet(), task, protocol, device)
-        networks["sdr"] = evaluate_task("sdr", trained.subnet(winner), task, protocol, device)
+        networks["sdr"] = evaluate_task("sdr", trained.subnet(best[0]), task, protocol, device)
+        if len(best) > 1:
+            ensemble = Ensemble(map(trained.subnet, best))
+            networks["ensemble"] = evaluate_task("ensemble", ensemble, task, protocol, device) | {"members": len(best)}
     write_json(f"artifacts/eval/{which}/{name}.json", {"task": name, "metric": task.metric, "networks": networks})
     scores = (f"{n} {e['linear']:.2f} % (kNN {e['knn']:.2f} %)" for n, e in networks.items())
     print(f"linear_eval {name}: " + ", ".join(scores))

@@ -28,7 +28,7 @@ class TaskRun:
             and gain (over the baseline on those images); NaN where a sub-net was not tried.
         route: `artifacts/route/T/route.json`, the sub-net that was chosen.
         networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
-        others: each backbone of `compare` → its evaluation.
+        others: "ensemble", if the best sub-nets were tried together, and each backbone of `compare` → its evaluation.
     """
 
     name: str
@@ -149,12 +149,13 @@ def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
         raise UserError(
             f"{table}: ranks {len(ranking)} sub-nets and n_subnets is {n_subnets}; run `dvc repro`"
         )
-    route = _json(root / "route" / name / "route.json", ["subnet", "method", "score", "value", "baseline", "w0"])
+    route = _json(root / "route" / name / "route.json", ["subnet", "best", "method", "score", "value", "baseline", "w0"])
     if route["subnet"] not in set(ranking["subnet"]):
         raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
     baseline, sdr = (root / "eval" / kind / f"{name}.json" for kind in ("baseline", "sdr"))
     networks = {"baseline": _network(baseline, "baseline")} | {n: _network(sdr, n) for n in ("w0", "sdr")}
-    others = {network: read_evaluation(root, network, name) for network in compare}
+    others = {"ensemble": _network(sdr, "ensemble")} if len(route["best"]) > 1 else {}
+    others |= {network: read_evaluation(root, network, name) for network in compare}
     meta = _json(root / "tasks" / name / "meta.json", ["metric", "chance", "raw_knn", "n_train", "n_test"])
     return TaskRun(name, meta, ranking, route, networks, others)
 

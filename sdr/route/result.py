@@ -38,6 +38,7 @@ def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, pa
         "task": task.name,
         "subnet": best.subnet,
         "path": _path(best.subnet, groups),
+        "best": [candidate.subnet for candidate in ranking.candidates[: params.top_m]],
         "method": params.method,
         "score": params.score,
         "value": round(best.score, 4),

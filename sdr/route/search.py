@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import nn
 from tqdm import tqdm
 
@@ -35,6 +35,8 @@ class Search(Section):
     score: ScoreName
     prior: float = Field(gt=0, le=1)
     """Share of the sub-nets that are tried, those with most of the task's images in their clusters; 1: all."""
+    top_m: PositiveInt
+    """Sub-nets that are evaluated together too, as one ensemble; 1: only the best, alone."""
     halving: Halving
 
 

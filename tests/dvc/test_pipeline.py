@@ -35,6 +35,7 @@ TINY = {
     "calibrate": {"images": 32},
     "embed": {"size": 16, "batch_size": 32},
     "linear": {"penalties": 5},
+    "route": {"top_m": 2},
     "detectors": {
         "tiny": {
             "iterations": 4,
@@ -130,7 +131,7 @@ def test_it_has_all_that_it_should_and_nothing_to_do(finished):
     assert list(summary) == ["stripes", "tags", "mean"]
     for row in summary.values():
         assert all(0 <= row[p][n] <= 100 for p in ("linear", "knn") for n in ("baseline", "w0", "sdr"))
-        assert 0 <= row["linear"]["random"] <= 100
+        assert all(0 <= row["linear"][name] <= 100 for name in ("random", "ensemble"))
     demo = json.loads((finished.root / "metrics/detection.json").read_text())["demo"]
     assert demo["iterations"] == {"routing": 2, "exhaustive": 8}  # two sub-nets to 1, which decides; all four to 2
     assert all(0 <= demo[metric][network] <= 100 for metric in ("ap", "ap50") for network in ("baseline", "sdr"))

@@ -120,7 +120,7 @@ def _task(artifacts, task, sizes, rng):
     _csv(artifacts / f"route/{task}/ranking.csv", ranking)
     route = {"task": task, "subnet": int(best["subnet"]), "path": best["path"], "value": best["score"]}
     route |= {"baseline": base, "w0": base + 1, "k": 20, "temperature": 0.07, "score": "knn", "method": "exhaustive"}
-    route |= {"images": 90, "macs": 50, "exhaustive_macs": 100}
+    route |= {"best": [int(best["subnet"])], "images": 90, "macs": 50, "exhaustive_macs": 100}
     _json(artifacts / f"route/{task}/route.json", route)
 
     def evaluation(score):

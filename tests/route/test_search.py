@@ -26,7 +26,7 @@ def trained(tmp_path_factory):
 
 
 def run(trained, source="common", progress=None, **changes):
-    params = Search(**{"method": "exhaustive", "score": "knn", "prior": 1.0, "halving": HALVING} | changes)
+    params = Search(**{"method": "exhaustive", "score": "knn", "prior": 1.0, "top_m": 1, "halving": HALVING} | changes)
     baseline = copy.deepcopy(trained["cluster"].subnet(7))  # any backbone of 16 features
     progress = progress or Progress(None)
     return search(trained[source], baseline, TASK, params, KNN, SHOW, CLUSTERS, 0, CPU, progress)
