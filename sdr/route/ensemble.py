@@ -19,7 +19,8 @@ class Ensemble(nn.Module):
 
     def __init__(self, members: Iterable[nn.Module]):
         super().__init__()
-        self.members = nn.ModuleList(copy.deepcopy(member) for member in members).eval()
+        self.members = nn.ModuleList(copy.deepcopy(member) for member in members)
+        self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([normalize(member(x), dim=1) for member in self.members], dim=1)

@@ -18,6 +18,7 @@ from sdr.params import Section
 
 _TIE = 1e-6  # cosines closer than this are equal
 _CHUNK = 1 << 24  # cosines held at a time: 64 MiB; faiss has blocks of its own, of 16 MiB
+_MOST_SCORES = 1 << 31  # class scores held at a time: 16 GiB
 _MOST_ON_GPU = 2048  # neighbours that faiss finds on a GPU
 
 
@@ -81,6 +82,11 @@ def leave_one_out(
 def _vote(
     cosine: np.ndarray, neighbour: np.ndarray, y: np.ndarray, n_classes: int, temperature: float
 ) -> np.ndarray:
+    if len(cosine) * n_classes > _MOST_SCORES:
+        raise UserError(
+            f"kNN scores of {len(cosine):,} images for {n_classes:,} classes would take "
+            f"{len(cosine) * n_classes >> 27:,} GiB; give fewer images or classes, or merge classes"
+        )
     weight = np.exp((cosine.astype(np.float64) - cosine[:, :1]) / temperature)  # n×k; relative to the nearest
     weight /= weight.sum(axis=1, keepdims=True)
     scores = np.zeros((len(cosine), n_classes))

@@ -141,3 +141,11 @@ def test_bad_input():
     train[4, 4] = np.nan
     with pytest.raises(UserError, match="NaN"):
         knn_scores(train, label, test, 5, 5, 0.07)
+
+
+def test_more_class_scores_than_fit_are_refused(monkeypatch):
+    monkeypatch.setattr("sdr.route.knn._MOST_SCORES", 59)
+    x, y = np.eye(6, dtype=np.float32), np.arange(6)
+    with pytest.raises(UserError, match="kNN scores of 6 images for 10 classes would take 0 GiB; give fewer"):
+        knn_scores(x, y, x, 10, 3, 0.1)
+    knn_scores(x, y, x, 9, 3, 0.1)
