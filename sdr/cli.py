@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     route = commands.add_parser("route", help="choose the sub-net for labelled pictures, and export it")
     route.add_argument("--supernet", type=Path, required=True, metavar="DIR", help=SUPERNET)
     route.add_argument("--images", type=Path, required=True, metavar="FOLDER", help=IMAGES)
-    route.add_argument("--method", choices=("exhaustive", "tree", "halving"), default="halving", help="the search (%(default)s)")
+    route.add_argument("--method", choices=("exhaustive", "tree", "halving"), default="exhaustive", help="the search (%(default)s)")
     route.add_argument("--score", choices=("knn", "logme", "hscore"), default="knn", help="of features (%(default)s)")
     route.add_argument("--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)")
     _add_output(route)

@@ -64,7 +64,7 @@ def test_route_chooses_ranks_and_exports(run, tmp_path, method):
     assert "sdr route --supernet" in card and "local-dir" in card and "pictures" in card
     assert (tmp_path / f"mine/samples/cluster_{route['subnet']:03d}.png").is_file()
     assert load(tmp_path / "mine")(torch.zeros(2, 3, 16, 16)).shape == (2, 16)
-    assert not list((tmp_path / "scratch").rglob("*.json"))
+    assert not (tmp_path / "scratch").exists()
 
 
 @pytest.mark.parametrize(("option", "features"), [("--subnet 3", 16), ("--w0", 24), ("--baseline", 16)])

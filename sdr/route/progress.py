@@ -35,6 +35,12 @@ class Progress:
             write_json(self._path, self._found)
 
     def remove(self) -> None:
-        """Forget it all: the search is done."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        """Forget it all: the search is done. Folders that this leaves empty go too."""
+        if self._path is None:
+            return
+        self._path.unlink(missing_ok=True)
+        for folder in self._path.parents[:2]:
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or not there
+                break

@@ -48,8 +48,8 @@ class Embedder:
     ):
         if share and not trained.common:
             raise UserError(
-                "sub-nets that were calibrated on their own clusters share no computation; set calibrate.source: "
-                "common for route.search: tree, or choose another search"
+                "these sub-nets were calibrated on their own clusters and share no computation: choose another search "
+                "than tree, or run the pipeline with calibrate.source: common"
             )
         self._parts, self._groups = Parts(trained), trained.spec.groups
         self._images, self._params, self._device = images, params, device
