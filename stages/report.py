@@ -10,7 +10,9 @@ from sdr.report.tables import detection_summary, markdown, summary
 
 @program
 def main() -> None:
-    params = load(tasks=dict, n_subnets=int, seed=int, compare=dict, detection=dict, detection_compare=list)
+    params = load(
+        tasks=dict, n_subnets=int, seed=int, score_check=dict, compare=dict, detection=dict, detection_compare=list
+    )
     run = read_run("artifacts", **params)
     with output_dir("report") as folder:
         write_report(run, folder)

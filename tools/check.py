@@ -39,6 +39,7 @@ SECTIONS = {
     "calibrate": Calibration,
     "embed": Embedding,
     "route": Search,
+    "score_check": dict[str, dict],
     "knn": Knn,
     "linear": Linear,
     "tasks": dict[str, TaskSpec],
@@ -83,6 +84,9 @@ def wrong() -> Iterable[str]:
             reader_of(name, spec)
         except UserError as error:
             yield str(error)
+    for name in right.get("score_check", ()):
+        if name not in right.get("tasks", [name]):
+            yield f"params.yaml: score_check: `{name}` is not in `tasks`"
     for name in set(right.get("compare", ())) & set(RESERVED):
         yield f"params.yaml: compare: `{name}` is the name of one of our own columns; take another"
     for name in right.get("detection_compare", ()):

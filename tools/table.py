@@ -22,10 +22,10 @@ def main() -> None:
     if parser.parse_args().compare:
         print_others(_others(list(names["tasks"]), list(names["compare"])))
         return
-    params = load(n_subnets=int, seed=int, detection=dict, detection_compare=list)
+    params = load(n_subnets=int, seed=int, score_check=dict, detection=dict, detection_compare=list)
     run = read_run("artifacts", names["tasks"], compare=names["compare"], **params)
     print_table(run.tasks)
-    if run.tasks and names["compare"]:
+    if run.tasks and run.tasks[0].others:
         print_others({task.name: other_scores(task.others) for task in run.tasks})
     if run.detection:
         print_detection(run.detection)

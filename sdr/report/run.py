@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class Run:
     samples: Path
     tasks: list[TaskRun]
     detection: list[DetectionRun]
+    score_checks: dict[str, dict[str, Any]] = field(default_factory=dict)  # task → what `check_scores` found
 
 
 def read_run(
@@ -90,6 +91,7 @@ def read_run(
     compare: Iterable[str] = (),
     detection: Iterable[str] = (),
     detection_compare: Iterable[str] = (),
+    score_check: Iterable[str] = (),
 ) -> Run:
     """Read a whole run.
 
@@ -101,6 +103,7 @@ def read_run(
         compare: names of the other backbones that every task is evaluated with.
         detection: names of the detection sets.
         detection_compare: names of the other backbones that are fine-tuned on them.
+        score_check: names of the tasks on which the routing scores are judged.
 
     Raises:
         UserError: an artifact is missing, unreadable or incomplete, or belongs to no task in `tasks`.
@@ -110,7 +113,8 @@ def read_run(
         raise UserError(
             "params.yaml: a task cannot be called `mean`: that row holds the mean; rename the task"
         )
-    _refuse_stale(root, set(names), set(others), set(sets), set(detection_compare))
+    checked = list(score_check)
+    _refuse_stale(root, set(names), set(others), set(sets), set(detection_compare), set(checked))
     return Run(
         n_subnets=n_subnets,
         seed=seed,
@@ -123,6 +127,7 @@ def read_run(
         clustering=_json(root / "clusters/metrics.json"),
         samples=root / "clusters/samples",
         tasks=[_task(root, name, n_subnets, others) for name in names],
+        score_checks={name: _json(root / f"eval/scores/{name}.json", ["scores", "chance"]) for name in checked},
         detection=[_detection(root, name, ["baseline", "sdr", *detection_compare]) for name in sets],
     )
 
@@ -175,10 +180,12 @@ def _detection(root: Path, name: str, networks: list[str]) -> DetectionRun:
     return DetectionRun(name, found, found["sdr"]["routing"])
 
 
-def _refuse_stale(root: Path, tasks: set[str], compare: set[str], sets: set[str], tuned: set[str]) -> None:
+def _refuse_stale(
+    root: Path, tasks: set[str], compare: set[str], sets: set[str], tuned: set[str], checked: set[str]
+) -> None:
     """Raise UserError for results of what params.yaml no longer has; DVC leaves them, and nobody would notice."""
     single = {"tasks/*": tasks, "route/*": tasks, "eval/baseline/*": tasks, "eval/sdr/*": tasks}
-    single |= {"detection/*": sets, "route_detection/*": sets}
+    single |= {"eval/scores/*": checked, "detection/*": sets, "route_detection/*": sets}
     paired = {"eval/compare/*/*": (compare, tasks), "eval/detection/*/*": ({"baseline", "sdr"} | tuned, sets)}
     stale = [p for pattern, names in single.items() for p in root.glob(pattern) if _name(p) not in names]
     for pattern, (networks, names) in paired.items():

@@ -89,7 +89,7 @@ def finished(new_repo, tmp_path_factory):
     repo = new_repo(root / "repo")
     shorten(repo.root / "dvc.yaml")
     repo.env.update(SDR_DATA=str(root / "corpus"), SDR_DATA_TASKS=str(root / "tasks"))
-    params = merge(repo.params, TINY) | {"tasks": TASKS}
+    params = merge(repo.params, TINY) | {"tasks": TASKS, "score_check": {"tags": {}}}
     (repo.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     repo.commit("Sources")
     interrupted = interrupt(repo, "pretrain")
@@ -132,6 +132,9 @@ def test_it_has_all_that_it_should_and_nothing_to_do(finished):
     for row in summary.values():
         assert all(0 <= row[p][n] <= 100 for p in ("linear", "knn") for n in ("baseline", "w0", "sdr"))
         assert all(0 <= row["linear"][name] <= 100 for name in ("random", "ensemble"))
+    checked = json.loads((finished.root / "artifacts/eval/scores/tags.json").read_text())
+    assert len(checked["subnets"]["logme"]) == 4 and checked["scores"]["knn"]["regret"] >= 0
+    assert "Which score foresees" in (finished.root / "report/index.html").read_text()
     demo = json.loads((finished.root / "metrics/detection.json").read_text())["demo"]
     assert demo["iterations"] == {"routing": 2, "exhaustive": 8}  # two sub-nets to 1, which decides; all four to 2
     assert all(0 <= demo[metric][network] <= 100 for metric in ("ap", "ap50") for network in ("baseline", "sdr"))

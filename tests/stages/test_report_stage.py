@@ -11,7 +11,7 @@ import pytest
 from tests.report.conftest import write_artifacts
 
 ROOT = Path(__file__).parents[2]
-REST = "compare: {}\ndetection: {}\ndetection_compare: []\n"
+REST = "score_check: {}\ncompare: {}\ndetection: {}\ndetection_compare: []\n"
 
 
 def run_stage(folder, tasks, n_subnets):

@@ -1,0 +1,30 @@
+"""How well each routing score foresees linear evaluation on one task, over all sub-nets → artifacts/eval/scores/TASK.json."""
+
+import sys
+
+from sdr.data.task import Task
+from sdr.errors import program
+from sdr.nets.embed import Embedding
+from sdr.outputs import write_json
+from sdr.params import load
+from sdr.route.bundle import open_bundle
+from sdr.route.knn import Knn
+from sdr.train.device import pick_device
+from sdr.transfer.evaluate_task import Protocol
+from sdr.transfer.linear import Linear
+from sdr.transfer.score_check import check_scores
+
+
+@program
+def main(name: str) -> None:
+    protocol = Protocol(**load(seed=int, knn=Knn, linear=Linear, embed=Embedding))
+    device = pick_device()
+    task = Task.open(f"artifacts/tasks/{name}")
+    found = check_scores(open_bundle("artifacts", device), task, protocol, device)
+    write_json(f"artifacts/eval/scores/{name}.json", {"task": name, **found})
+    said = (f"{score} τ {e['tau']:.2f}, regret {e['regret']:.1f}" for score, e in found["scores"].items() if e["tau"] is not None)
+    print(f"check_scores {name}: " + "; ".join(said) + f"; at random {found['chance']:.1f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
