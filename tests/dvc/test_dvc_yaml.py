@@ -65,6 +65,17 @@ def test_one_group_of_stages_by_its_name(repo):
     assert repo.repro("linear_compare") == wanted
 
 
+def test_a_new_task_is_routed_alone(repo):
+    repo.set_params(tasks=repo.params["tasks"] | {"new": {"source": "folder", "metric": "top1"}})
+    own = {f"{stage}@new" for stage in ("manifest", "prepare_task", "route", "linear_sdr")}
+    assert repo.repro("route@new", "linear_sdr@new") == own
+
+
+def test_scores_are_checked_on_demand(repo):
+    repo.set_params(score_check={"flowers": {}})
+    assert repo.repro() == {"check_scores@flowers", "report"}
+
+
 def test_another_number_of_subnets_keeps_the_baseline_and_the_way_back_is_free(repo):
     before = repo.git("rev-parse", "HEAD:dvc.lock")
     repo.set_params(n_subnets=3)
