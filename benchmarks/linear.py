@@ -137,10 +137,10 @@ def main() -> None:
         args.output.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def _compare(args: argparse.Namespace, runs: list[dict], mine: dict, solve) -> None:
+def _compare(args: argparse.Namespace, runs: list[dict], mine: dict, theirs_at) -> None:
     """Fill `runs` with scikit-learn's results at one `tol` after the other, as far as needed."""
     for tol in args.tols:
-        theirs = solve(tol)
+        theirs = theirs_at(tol)
         best = np.minimum(mine["objectives"], theirs["objectives"])
         runs.append(
             {

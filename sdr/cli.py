@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
     route = commands.add_parser("route", help="choose the sub-net for labelled pictures, and export it")
     route.add_argument("--supernet", type=Path, required=True, metavar="DIR", help=SUPERNET)
-    route.add_argument("--images", type=Path, required=True, metavar="FOLDER", help=IMAGES)
+    _add_images(route)
     route.add_argument("--method", choices=("exhaustive", "tree", "halving"), default="exhaustive", help="the search (%(default)s)")
     route.add_argument("--score", choices=("knn", "logme", "hscore"), default="knn", help="of features (%(default)s)")
     route.add_argument("--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)")
@@ -55,11 +55,18 @@ def _parser() -> argparse.ArgumentParser:
 
     embed = commands.add_parser("embed", help="features of pictures by an exported network, as a NumPy archive")
     embed.add_argument("--backbone", type=Path, required=True, metavar="DIR", help="what `route` or `export` wrote")
-    embed.add_argument("--images", type=Path, required=True, metavar="FOLDER", help=IMAGES)
+    _add_images(embed)
     embed.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="features, labels, classes, paths")
     embed.add_argument("--force", action="store_true", help="replace what is there")
     embed.set_defaults(run=_embed)
     return parser
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help=IMAGES)
+    parser.add_argument(
+        "--max-bad-fraction", type=float, default=0.01, metavar="SHARE", help="of files that may be unreadable (%(default)s)"
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +114,7 @@ def _route(args: argparse.Namespace) -> None:
         raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
     with _new_directory(args.out, args.force) as out, tempfile.TemporaryDirectory() as folder:
         bundle = _open(args.supernet)
-        images, targets, classes, paths = read_class_folders(args.images, bundle.size, 0.01, Path(folder, "images.npy"))
+        images, targets, classes, paths = read_class_folders(args.images, bundle.size, args.max_bad_fraction, Path(folder, "images.npy"))
         task = Labelled(args.images.resolve().name, images, targets, len(classes), "top1")
         params = Search(
             method=args.method, score=args.score, prior=args.prior, top_m=1,
@@ -156,7 +163,7 @@ def _embed(args: argparse.Namespace) -> None:
     backbone = timm.create_model(f"local-dir:{args.backbone}", pretrained=True).eval().to(device)
     size = backbone.pretrained_cfg["input_size"][-1]
     with tempfile.TemporaryDirectory() as folder:
-        images, targets, classes, paths = read_class_folders(args.images, size, 0.01, Path(folder, "images.npy"))
+        images, targets, classes, paths = read_class_folders(args.images, size, args.max_bad_fraction, Path(folder, "images.npy"))
         features = embed(backbone, images, Embedding(size=size, batch_size=256), device)
     with output_file(args.out) as partial, partial.open("wb") as file:
         np.savez(file, features=features, labels=targets, classes=np.array(classes), paths=np.array(paths))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -120,6 +121,15 @@ def test_bad_input_is_one_message_and_leaves_nothing(run, tmp_path, line, says):
     error = run(line)
     assert error.startswith("error: ") and says in error and len(error.splitlines()) == 1
     assert {path for path in tmp_path.rglob("*")} == before
+
+
+def test_unreadable_files_are_left_out_if_asked(run, tmp_path, workplace):
+    shutil.copytree(workplace / "pictures", tmp_path / "mine")
+    (tmp_path / "mine/class 0/0.png").write_bytes(b"no picture")
+    line = "route --supernet NET --images mine --out found"
+    assert "class 0/0.png" in run(line) and not (tmp_path / "found").exists()
+    run(f"{line} --max-bad-fraction 0.1")
+    assert json.loads((tmp_path / "found/route.json").read_text())["images"] == 29
 
 
 def test_what_it_wrote_is_replaced_if_asked(run, tmp_path):

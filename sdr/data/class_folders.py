@@ -1,4 +1,4 @@
-"""Labelled pictures in one folder of class sub-folders, FOLDER/CLASS/*, for a task that has no splits."""
+"""Labelled pictures in a folder of class sub-folders, FOLDER/CLASS/*: a split of a task, or all there is."""
 
 from collections import Counter
 from functools import partial
@@ -12,6 +12,25 @@ from sdr.data.entries import Entry, Skipped, read_all
 from sdr.data.pack import Pack
 from sdr.data.task_image import from_file
 from sdr.errors import UserError
+
+
+def class_entries(folder: Path, root: Path) -> list[Entry]:
+    """Return the pictures below each class folder, the class as their domain; origins are relative to `root`.
+
+    Raises:
+        UserError: a class folder is empty, or its name cannot be a label.
+    """
+    entries = []
+    for place in _places(folder):
+        if ";" in place.name:
+            raise UserError(f"{place}: a class's name cannot hold a `;`, which separates labels; rename it")
+        paths = location.files(place)
+        if not paths:
+            raise UserError(f"{place}: this class folder is empty; put images into it or remove it")
+        for path in paths:
+            origin = path.relative_to(root).as_posix()
+            entries.append(Entry(place.name, origin, partial(from_file, path, origin)))
+    return entries
 
 
 def read_class_folders(
@@ -34,30 +53,28 @@ def read_class_folders(
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: not found; it should hold a folder for each class, with its pictures")
-    places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if len(places) < 2:
-        raise UserError(f"{folder}: {len(places)} class folders; it should hold at least two, CLASS/*, with pictures")
-    entries = []
-    for label, place in enumerate(places):
-        paths = location.files(place)
-        if not paths:
-            raise UserError(f"{place}: this class folder is empty; put images into it or remove it")
-        names = (path.relative_to(folder).as_posix() for path in paths)
-        entries += [Entry(str(label), name, partial(from_file, path, name)) for path, name in zip(paths, names)]
+    classes = [place.name for place in _places(folder)]
+    if len(classes) < 2:
+        raise UserError(f"{folder}: {len(classes)} class folders; it should hold at least two, CLASS/*, with pictures")
+    entries = class_entries(folder, folder)
     skipped = Skipped(max_bad_fraction, str(folder))
     labels, kept = [], []
     with Pack(target, size) as pack:
         bar = tqdm(entries, desc="reading", unit=" images", disable=None)
         for entry, loaded in read_all(bar, size, skipped):
             pack.append(loaded.pixels)
-            labels.append(int(entry.domain))
+            labels.append(classes.index(entry.domain))
             kept.append(entry.origin)
     skipped.check(len(kept))
     counts = Counter(labels)
-    for label, place in enumerate(places):
+    for label, name in enumerate(classes):
         if counts[label] < 2:
             raise UserError(
-                f"{place}: {counts[label]} readable pictures; a class needs at least two, for each is scored by the others"
+                f"{folder / name}: {counts[label]} readable pictures; a class needs at least two, for each is scored by the others"
             )
     images = np.load(target, mmap_mode="r", allow_pickle=False)
-    return images, np.array(labels, dtype=np.int64), [place.name for place in places], kept
+    return images, np.array(labels, dtype=np.int64), classes, kept
+
+
+def _places(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")

@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from sdr.data import builtin, location
+from sdr.data.class_folders import class_entries
 from sdr.data.entries import Entry
 from sdr.data.readers.reader import Splits
 from sdr.data.task import SPLITS, TaskSpec, split_labels
 from sdr.data.task_files import reader_of
-from sdr.data.task_image import from_file, from_picture
+from sdr.data.task_image import from_picture
 from sdr.data.task_lists import read_classes, read_list
 from sdr.errors import UserError
 
@@ -71,26 +72,9 @@ def _folders(top: Path, several: bool) -> Splits:
         if table.exists():
             splits[split] = read_list(table, ("file", "label"), top, several, None)
         elif folder.is_dir():
-            splits[split] = _classes(top, folder)
+            splits[split] = class_entries(folder, top.parent)
         elif split != "val":
             raise UserError(
                 f"task {top.name}: {folder} not found; it should hold CLASS/*, one folder a class"
             )
     return splits
-
-
-def _classes(top: Path, folder: Path) -> list[Entry]:
-    entries = []
-    for place in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
-        if ";" in place.name:
-            raise UserError(f"{place}: a class's name cannot hold a `;`, which separates labels; rename it")
-        paths = location.files(place)
-        if not paths:
-            raise UserError(f"{place}: this class folder is empty; put images into it or remove it")
-        entries += [_entry(top, path, place.name) for path in paths]
-    return entries
-
-
-def _entry(top: Path, path: Path, label: str) -> Entry:
-    origin = path.relative_to(top.parent).as_posix()
-    return Entry(label, origin, partial(from_file, path, origin))

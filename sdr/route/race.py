@@ -68,7 +68,7 @@ def race(
         if rounds:
             best = sorted(rounds[-1].scores, key=lambda i: (-rounds[-1].scores[i], i))
             candidates = best[: max(1, round(params.keep * len(best)))]
-            images = min(len(order), int(rounds[-1].images * params.growth))
+            images = min(len(order), max(rounds[-1].images + 1, int(rounds[-1].images * params.growth)))
         else:
             images = min(len(order), max(params.least, params.per_class * score.n_classes))
         bar = tqdm(

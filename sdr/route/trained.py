@@ -41,13 +41,14 @@ class TrainedSdr:
         self._supernet, self._subnets = network, SubNets(network, template, self.spec)
         self._statistics, self.common = None, False
         if calibration is not None:
-            file = Path(calibration) / "bn.safetensors"
-            if not file.exists():
-                raise UserError(f"{file}: not found; run the stage calibrate")
+            file, meta = (Path(calibration) / name for name in ("bn.safetensors", "meta.json"))
+            for needed in (file, meta):
+                if not needed.exists():
+                    raise UserError(f"{needed}: not found; run the stage calibrate")
             self._statistics = load_file(file)
             if len(self._statistics["subnets"]) != self.n_subnets:
                 raise UserError(f"{file}: does not belong to {directory}; run the stage calibrate")
-            self.common = json.loads((Path(calibration) / "meta.json").read_text())["source"] == "common"
+            self.common = json.loads(meta.read_text())["source"] == "common"
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -57,6 +57,11 @@ def test_it_stops_at_the_last_image():
     assert [r.images for r in rounds] == [20, N] and len(rounds[-1].scores) == 7
 
 
+def test_the_slowest_schedule_ends_too():
+    rounds = run(Made(lambda i: 1.0), least=230, growth=1.001, keep=0.9)
+    assert [r.images for r in rounds] == list(range(230, N + 1)) and len(rounds[-1].scores) > 1
+
+
 @pytest.mark.parametrize(("changes", "images"), [({"per_class": 30}, 120), ({"least": 500}, N), ({}, 20)])
 def test_the_first_round_has_enough_of_each_class(changes, images):
     rounds = run(Made(lambda i: 1.0), **changes)
