@@ -1,6 +1,6 @@
 """What routing costs at a size that was not run: multiply-adds from the networks' shapes, images a second as measured here.
 
-    python -m benchmarks.routing_cost profiles/imagenet.yaml --images 75750 --classes 101
+    python -m benchmarks.routing_cost profiles/imagenet-simsiam.yaml --images 75750 --classes 101
 
 Counted: `exhaustive`; `tree`; and `halving` where no leader ever stands out, the most it can cost, with the sub-nets that
 stay in the race sharing nothing but the stem after the first round. Measured: images a second of one sub-net, float32.

@@ -136,12 +136,14 @@ def _route(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
+    from sdr.export.scores import evaluated_scores
     from sdr.export.write import write_backbone
 
     with _new_directory(args.out, args.force) as out:
         bundle = _open(args.supernet)
         name = {"w0": "super-net W₀", "baseline": "baseline"}.get(args.network, f"sub-net {args.network}")
-        write_backbone(out, bundle, args.network, name, _extras(args), command=_command())
+        scores = evaluated_scores(bundle, args.network)
+        write_backbone(out, bundle, args.network, name, _extras(args), command=_command(), scores=scores)
     print(f"{args.out}: timm.create_model('local-dir:{args.out}', pretrained=True)")
 
 

@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Callable
 
+from sdr.run_log import logged
+
 
 class UserError(Exception):
     """Something the user can mend. The text says what is wrong, where, and what to do."""
@@ -29,8 +31,11 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
     def run(*args, **kwargs) -> None:
         signal.signal(signal.SIGINT, _terminate)
         signal.signal(signal.SIGTERM, _terminate)
+        if os.environ.get("RANK", "0") != "0":
+            sys.stdout = open(os.devnull, "w")  # of several processes the first one speaks
         try:
-            main(*args, **kwargs)
+            with logged():
+                main(*args, **kwargs)
         except UserError as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:

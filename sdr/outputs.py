@@ -1,4 +1,7 @@
-"""Outputs appear whole or not at all: they are written beside their place and renamed into it."""
+"""Outputs appear whole or not at all: they are written beside their place and renamed into it.
+
+Of several processes that torchrun has started (`$RANK`) all write, and only what the first one wrote is kept.
+"""
 
 import csv
 import json
@@ -16,11 +19,13 @@ def output_dir(path: str | Path) -> Iterator[Path]:
     What stood at `path` is replaced; whatever an earlier, killed run left half-written is removed.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
+        if not _kept():
+            return
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
@@ -33,10 +38,11 @@ def output_file(path: str | Path) -> Iterator[Path]:
     """Yield a path to write to; it is renamed to `path` when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     try:
         yield partial
-        os.replace(partial, path)
+        if _kept():
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -54,3 +60,11 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, object]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _kept() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial" + ("" if _kept() else f".{os.environ['RANK']}"))

@@ -36,6 +36,15 @@ def load(**wanted: Any) -> dict[str, Any]:
     return {name: _validate(values, name.split("__"), kind, origin) for name, kind in wanted.items()}
 
 
+def machine(name: str, kind: Any) -> Any:
+    """Return a parameter of the machine, validated. No stage declares it: it changes no result, so it re-runs nothing.
+
+    Raises:
+        UserError: as `load`.
+    """
+    return _validate(_read("params.yaml"), [name], kind, "params.yaml")
+
+
 def _declared() -> tuple[dict, str]:
     values, stage = _read("params.yaml"), os.environ.get("DVC_STAGE")
     if stage is None:

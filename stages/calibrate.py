@@ -13,36 +13,40 @@ from sdr.errors import program
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.outputs import output_dir, write_json
 from sdr.params import load
+from sdr.ranks import gather, part
 from sdr.route.bundle import seal
 from sdr.route.calibrate import Calibration, calibrate, sample, statistics
 from sdr.route.trained import TrainedSdr
 from sdr.train.device import pick_device
+from sdr.train.launch import in_processes
 from sdr.train.subsets import Subsets, subsets
 
 
 @program
 def main() -> None:
+    in_processes()
     params = load(seed=int, calibrate=Calibration, embed=Embedding, sdr__subsets=Subsets, cluster__centre=bool)
-    seed, wanted, device = params["seed"], params["calibrate"], pick_device()
+    seed, wanted, device = params["seed"], params["calibrate"], pick_device(several=True)
     data = ImageStore.open("artifacts/data")
     trained = TrainedSdr("artifacts/sdrnet", None, device)
     everything = np.arange(len(data))
     assignment = np.load("artifacts/clusters/assignment.npy")
-    parts = subsets(assignment, trained.n_subnets, params["sdr__subsets"], seed)
+    images_of = subsets(assignment, trained.n_subnets, params["sdr__subsets"], seed)
     if wanted.source == "common":
-        parts = [everything] * trained.n_subnets
+        images_of = [everything] * trained.n_subnets
 
     def measure(backbone: torch.nn.Module, subset: np.ndarray) -> torch.Tensor:
         images = data.read(sample(subset, wanted, seed))
         calibrate(backbone, evaluation_view(images, params["embed"].size, device))
         return statistics(backbone).cpu().clone()
 
-    rows = [
-        measure(trained.subnet(i), part)
-        for i, part in enumerate(tqdm(parts, desc="calibrate", unit="sub-net", disable=None))
-    ]
+    mine = range(trained.n_subnets)[part(trained.n_subnets)]
+    found = [measure(trained.subnet(i), images_of[i]) for i in tqdm(mine, "calibrate", unit="sub-net", disable=None)]
+    own = torch.stack(found) if found else statistics(trained.subnet(0)).cpu()[None][:0]
+    rows = torch.from_numpy(gather(own.numpy(), trained.n_subnets))  # k×V
+    w0 = measure(trained.supernet(), everything)
     with output_dir("artifacts/calibration") as out:
-        tensors = {"w0": measure(trained.supernet(), everything), "subnets": torch.stack(rows)}
+        tensors = {"w0": w0, "subnets": rows}
         save_file(tensors, out / "bn.safetensors")
         write_json(out / "meta.json", {**wanted.model_dump(), "subnets": len(rows), "values": rows[0].numel()})
         features = np.load("artifacts/features/features.npy", mmap_mode="r")  # N×D

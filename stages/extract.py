@@ -5,26 +5,30 @@ from tqdm import tqdm
 
 from sdr.data.store import ImageStore
 from sdr.errors import program
-from sdr.nets.embed import Embedding, embed
+from sdr.nets.embed import Embedding, features
 from sdr.outputs import output_dir
 from sdr.params import load
+from sdr.ranks import gather, part, world
 from sdr.ssl.store import load_network
 from sdr.train.device import pick_device
+from sdr.train.launch import in_processes
 
 
 @program
 def main() -> None:
+    in_processes()
     params = load(embed=Embedding)["embed"]
-    device = pick_device()
+    device = pick_device(several=True)
     data = ImageStore.open("artifacts/data")
     backbone = load_network("artifacts/baseline", device)[0].backbone
     with output_dir("artifacts/features") as out:
-        shape = (len(data), backbone.num_features)
-        features = np.lib.format.open_memmap(out / "features.npy", "w+", np.float32, shape)  # N×D
-        for start in tqdm(range(0, len(data), params.batch_size), desc="extract", unit="batch", disable=None):
-            rows = np.arange(start, min(start + params.batch_size, len(data)))
-            features[rows] = embed(backbone, data.read(rows), params, device)
-        features.flush()
+        shape, step = (len(data), backbone.num_features), params.batch_size * world()
+        kept = np.lib.format.open_memmap(out / "features.npy", "w+", np.float32, shape)  # N×D
+        for start in tqdm(range(0, len(data), step), desc="extract", unit="batch", disable=None):
+            rows = np.arange(start, min(start + step, len(data)))
+            mine = features(backbone, data.read(rows[part(len(rows))]), params, device)
+            kept[rows] = gather(mine, len(rows))
+        kept.flush()
     print(f"extract: {shape[0]} images, {shape[1]} features each")
 
 

@@ -12,7 +12,7 @@ from sdr.errors import UserError, program
 from sdr.outputs import write_json
 from sdr.params import load
 from sdr.ssl.store import load_network
-from sdr.train.checkpoint import Checkpoint, fingerprint
+from sdr.train.checkpoint import Checkpoints
 from sdr.train.device import pick_device
 from sdr.transfer.backbones import load_resnet
 from sdr.transfer.detect_score import digest, score
@@ -45,13 +45,13 @@ def main(*arguments: str) -> None:
         with (route / "candidates.csv").open(newline="") as file:
             candidates = list(csv.DictReader(file))
         about = {"routing": json.loads((route / "route.json").read_text()) | {"candidates": candidates}}
-    contents = digest(f"artifacts/detection/{name}", source)
-    checkpoint = Checkpoint(fingerprint(stage="finetune", seed=seed, detector=detector, contents=contents))
-    result = score(backbone, data, detector, seed, device, which, checkpoint)
+    facts = {"seed": seed, "detector": detector, "data": digest(f"artifacts/detection/{name}")}
+    checkpoints = Checkpoints(f"finetune-{name}-{which}", facts | {"backbone": digest(source)})
+    result = score(backbone, data, detector, seed, device, which, checkpoints)
     write_json(
         f"artifacts/eval/detection/{which}/{name}.json", {"set": name, "network": which} | result | about
     )
-    checkpoint.remove()
+    checkpoints.remove()
     print(
         f"finetune {name}: {which} AP {result['ap']:.2f} %, AP50 {result['ap50']:.2f} %, AP75 {result['ap75']:.2f} %"
     )

@@ -9,6 +9,7 @@ from sdr.outputs import write_json
 from sdr.params import load
 from sdr.route.knn import Knn
 from sdr.train.device import pick_device
+from sdr.train.launch import in_processes
 from sdr.transfer.backbones import load_backbone
 from sdr.transfer.evaluate_task import Protocol, evaluate_task
 from sdr.transfer.linear import Linear
@@ -16,13 +17,14 @@ from sdr.transfer.linear import Linear
 
 @program
 def main() -> None:
+    in_processes()
     if len(sys.argv) != 3:
         raise UserError(
             "usage: python -m stages.linear_compare TASK NAME, of `tasks` and `compare` in params.yaml"
         )
     name, network = sys.argv[1:]
     protocol = Protocol(**load(seed=int, knn=Knn, linear=Linear, embed=Embedding))
-    device = pick_device()
+    device = pick_device(several=True)
     task = Task.open(f"artifacts/tasks/{name}")
     result = evaluate_task(
         network, load_backbone(f"artifacts/backbones/{network}", device), task, protocol, device

@@ -2,9 +2,11 @@
 
 import json
 import sys
+from pathlib import Path
 
 from sdr.data.task import Task
 from sdr.errors import program
+from sdr.hashing import sha256
 from sdr.nets.embed import Embedding
 from sdr.outputs import write_json
 from sdr.params import load
@@ -13,20 +15,23 @@ from sdr.route.knn import Knn
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.store import load_network
 from sdr.train.device import pick_device
-from sdr.transfer.evaluate_task import Protocol, evaluate_task
+from sdr.train.launch import in_processes
+from sdr.transfer.evaluate_task import Protocol, evaluate_task, evaluate_votes
 from sdr.transfer.linear import Linear
 
 
 @program
 def main(name: str, which: str) -> None:
+    in_processes()
     protocol = Protocol(**load(seed=int, knn=Knn, linear=Linear, embed=Embedding))
-    device = pick_device()
+    device = pick_device(several=True)
     task = Task.open(f"artifacts/tasks/{name}")
-    networks = {}
+    networks, files = {}, ["baseline/model.safetensors"]
     if which == "baseline":
         backbone = load_network("artifacts/baseline", device)[0].backbone
         networks["baseline"] = evaluate_task("baseline", backbone, task, protocol, device)
     else:
+        files = ["sdrnet/model.safetensors", "calibration/bn.safetensors"]
         trained = TrainedSdr("artifacts/sdrnet", "artifacts/calibration", device)
         with open(f"artifacts/route/{name}/route.json") as file:
             best = json.load(file)["best"]
@@ -35,7 +40,11 @@ def main(name: str, which: str) -> None:
         if len(best) > 1:
             ensemble = Ensemble(map(trained.subnet, best))
             networks["ensemble"] = evaluate_task("ensemble", ensemble, task, protocol, device) | {"members": len(best)}
-    write_json(f"artifacts/eval/{which}/{name}.json", {"task": name, "metric": task.metric, "networks": networks})
+            votes = evaluate_votes(map(trained.subnet, best), task, protocol, device)
+            networks["votes"] = votes | {"members": len(best)}
+    weights = {file: sha256(Path("artifacts", file)) for file in files}  # what was evaluated, for the model card
+    result = {"task": name, "metric": task.metric, "weights": weights, "networks": networks}
+    write_json(f"artifacts/eval/{which}/{name}.json", result)
     scores = (f"{n} {e['linear']:.2f} % (kNN {e['knn']:.2f} %)" for n, e in networks.items())
     print(f"linear_eval {name}: " + ", ".join(scores))
 

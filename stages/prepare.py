@@ -1,4 +1,4 @@
-"""Stage `prepare`: the unlabelled corpus, indexed and packed."""
+"""Stage `prepare`: the unlabelled corpus, described and stored."""
 
 from sdr.data.corpus import Data, prepare
 from sdr.errors import program

@@ -1,6 +1,6 @@
-"""Baseline SimSiam on everything, at a sub-net's width → artifacts/baseline."""
+"""The baseline on everything, at a sub-net's width → artifacts/baseline, and what it cost → artifacts/timing."""
 
-import time
+from dataclasses import asdict
 
 import numpy as np
 
@@ -10,35 +10,47 @@ from sdr.errors import program
 from sdr.nets.backbone import Backbone
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.heads import Heads
-from sdr.outputs import output_dir, write_csv
+from sdr.outputs import output_dir, write_csv, write_json
 from sdr.params import load
+from sdr.ranks import rank
 from sdr.route.calibrate import Calibration, calibrate, sample
+from sdr.ssl.byol import Target
+from sdr.ssl.method import Method
 from sdr.ssl.store import save_network
-from sdr.train.checkpoint import Checkpoint, fingerprint
+from sdr.train.checkpoint import Checkpoints
+from sdr.train.compute import Compute
 from sdr.train.device import pick_device
-from sdr.train.jobs import Pretrain, baseline
+from sdr.train.jobs import Common, Pretrain, baseline
+from sdr.train.launch import in_processes
 from sdr.train.loop import train
 
 
 @program
 def main() -> None:
+    in_processes()
     params = load(
-        seed=int, views=Views, backbone=Backbone, heads=Heads, pretrain=Pretrain, calibrate=Calibration, embed=Embedding
-    )
-    seed, spec, heads = params["seed"], params["backbone"], params["heads"]
-    device, started = pick_device(), time.perf_counter()
+        seed=int, method=Method, byol=Target, views=Views, backbone=Backbone, heads=Heads, compute=Compute, pretrain=Pretrain,
+        calibrate=Calibration, embed=Embedding,
+    )  # fmt: skip
+    common = Common.of(params)
+    device = pick_device(several=True)
     data = ImageStore.open("artifacts/data")
-    job = baseline(params["pretrain"], spec, heads, params["views"], len(data), seed)
-    checkpoint = Checkpoint(fingerprint(stage="pretrain", params=params, data=data.meta["fingerprint"]))
-    network, history = train(job, data, checkpoint, device)
-    images = data.read(sample(np.arange(len(data)), params["calibrate"], seed))
+    job = baseline(params["pretrain"], common, len(data))
+    facts = {"params": asdict(common) | {"pretrain": params["pretrain"]}, "data": data.meta["fingerprint"]}
+    checkpoints = Checkpoints("pretrain", facts | {"device": device.type})
+    network, history, cost = train(job, data, checkpoints, device)
+    images = data.read(sample(np.arange(len(data)), params["calibrate"], common.seed))
     calibrate(network.backbone, evaluation_view(images, params["embed"].size, device))
     with output_dir("artifacts/baseline") as out:
-        seconds = round(time.perf_counter() - started, 1)
-        save_network(out, network, job.spec, heads, steps=job.schedule.steps, seconds=seconds)
+        save_network(out, network, job.spec, common.heads, steps=job.schedule.steps)
         write_csv(out / "history.csv", history)
-    checkpoint.remove()
-    print(f"pretrain: {job.schedule.steps} steps in {seconds} s, last loss {history[-1]['loss']:.3f}")
+    write_json("artifacts/timing/baseline.json", cost)
+    if rank() == 0:
+        checkpoints.remove()
+    print(
+        f"pretrain: {job.method}, {job.schedule.steps:,} steps at a peak learning rate of {job.optimization.peak:.4g}, "
+        f"last loss {history[-1]['loss']:.3f}; {cost['images_per_s']:,.0f} images/s, {cost['wait_share']:.1%} waiting"
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """Gather what the run measured: the result table, the numbers for `dvc metrics`, and the report."""
 
 from sdr.errors import program
+from sdr.nets.backbone import Backbone
+from sdr.nets.heads import Heads
 from sdr.outputs import output_dir, write_json
 from sdr.params import load
+from sdr.report.cost import Computing, cost_of
 from sdr.report.page import write_report
-from sdr.report.run import read_run
+from sdr.report.run import Run, read_run
 from sdr.report.tables import detection_summary, markdown, summary
+from sdr.run_log import log_file
 
 
 @program
@@ -13,13 +17,37 @@ def main() -> None:
     params = load(
         tasks=dict, n_subnets=int, seed=int, score_check=dict, compare=dict, detection=dict, detection_compare=list
     )
-    run = read_run("artifacts", **params)
+    # Every output follows from parameters and artifacts but for what the page says of when stages ran and how long
+    # they took.
+    run = read_run("artifacts", **params, log=log_file())
+    cost = cost_of(computing(run))
     with output_dir("report") as folder:
-        write_report(run, folder)
+        write_report(run, cost, folder)
         (folder / "summary.md").write_text(markdown(run.tasks, run.detection), encoding="utf-8")
     write_json("metrics/summary.json", summary(run.tasks))
     write_json("metrics/detection.json", detection_summary(run.detection))
+    write_json("metrics/timing.json", run.timing)
     print(f"report: {len(run.tasks)} tasks, report/index.html (open it in a browser)")
+
+
+def computing(run: Run) -> Computing:
+    """What the cost of a run follows from."""
+    shapes = load(backbone=Backbone, views__size=int, embed__size=int)
+    sdr = load(
+        sdr__first_phase=float, sdr__w0_share=float, sdr__distill=str, sdr__distill_views=int, sdr__train_teacher=bool
+    )
+    return Computing(
+        method=run.sdrnet["method"],
+        backbone=shapes["backbone"],  # the config's has no groups if there is one sub-net
+        heads=Heads(**run.sdrnet["heads"]),
+        n_subnets=run.n_subnets,
+        view=shapes["views__size"],
+        shown=shapes["embed__size"],
+        first_phase=sdr["sdr__first_phase"],
+        w0_share=sdr["sdr__w0_share"],
+        teacher_views=0 if sdr["sdr__distill"] == "none" else sdr["sdr__distill_views"],
+        train_teacher=sdr["sdr__train_teacher"],
+    )
 
 
 if __name__ == "__main__":

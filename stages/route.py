@@ -15,12 +15,14 @@ from sdr.route.result import in_words, write_result
 from sdr.route.search import Labelled, Search, search
 from sdr.train.checkpoint import fingerprint
 from sdr.train.device import pick_device
+from sdr.train.launch import in_processes
 
 
 @program
 def main(name: str) -> None:
+    in_processes()
     params = load(seed=int, route=Search, knn=Knn, embed=Embedding)
-    device = pick_device()
+    device = pick_device(several=True)
     bundle = open_bundle("artifacts", device)
     opened = Task.open(f"artifacts/tasks/{name}")
     task = Labelled(name, opened.images("train"), opened.targets("train"), len(opened.classes), opened.metric)

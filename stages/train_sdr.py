@@ -1,7 +1,10 @@
-"""Progressive training of SDRnet (Algorithm 1) → artifacts/sdrnet. One sub-net is the baseline itself."""
+"""Progressive training of SDRnet (Algorithm 1) → artifacts/sdrnet, and what it cost → artifacts/timing.
+
+One sub-net is the baseline itself.
+"""
 
 import shutil
-import time
+from hashlib import sha256
 
 import numpy as np
 
@@ -11,45 +14,60 @@ from sdr.errors import program
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
-from sdr.outputs import output_dir, write_csv
+from sdr.outputs import output_dir, write_csv, write_json
 from sdr.params import load
+from sdr.ranks import rank
+from sdr.ssl.byol import Target
+from sdr.ssl.method import Method
 from sdr.ssl.store import load_network, save_network
-from sdr.train.checkpoint import Checkpoint, fingerprint
+from sdr.train.checkpoint import Checkpoints
+from sdr.train.compute import Compute
 from sdr.train.device import pick_device
-from sdr.train.jobs import Sdr, sdr
+from sdr.train.jobs import Common, Sdr, sdr
+from sdr.train.launch import in_processes
 from sdr.train.loop import train
 
 
 @program
 def main() -> None:
-    params = load(n_subnets=int, seed=int, views=Views, backbone=Backbone, heads=Heads, sdr=Sdr)
-    n_subnets, spec, heads = params["n_subnets"], params["backbone"], params["heads"]
+    in_processes()
+    params = load(
+        seed=int, method=Method, byol=Target, views=Views, backbone=Backbone, heads=Heads, compute=Compute, n_subnets=int,
+        sdr=Sdr,
+    )  # fmt: skip
+    common, n_subnets, spec = Common.of(params), params["n_subnets"], params["backbone"]
     check_n_subnets(n_subnets, spec.n_paths)
+    device = pick_device(several=True)
     if n_subnets == 1:
-        return reuse_baseline(heads)
-    started = time.perf_counter()
+        return reuse_baseline(common.heads)
     data = ImageStore.open("artifacts/data")
     assignment = np.load("artifacts/clusters/assignment.npy")
-    job = sdr(params["sdr"], spec, heads, params["views"], assignment, n_subnets, params["seed"])
-    name = fingerprint(stage="sdr", params=params, data=data.meta["fingerprint"], clusters=assignment.tolist())
-    checkpoint = Checkpoint(name)
-    network, history = train(job, data, checkpoint, pick_device())
+    job = sdr(params["sdr"], common, assignment, n_subnets)
+    facts = {"params": params, "data": data.meta["fingerprint"], "clusters": sha256(assignment).hexdigest()}
+    checkpoints = Checkpoints("train_sdr", facts | {"device": device.type})
+    network, history, cost = train(job, data, checkpoints, device)
     with output_dir("artifacts/sdrnet") as out:
-        seconds = round(time.perf_counter() - started, 1)
-        facts = {"n_subnets": n_subnets, "steps": job.schedule.steps, "seconds": seconds}
-        save_network(out, network, spec, heads, **facts, phases=job.schedule.starts)
+        facts = {"n_subnets": n_subnets, "steps": job.schedule.steps, "phases": job.schedule.starts}
+        save_network(out, network, spec, common.heads, **facts)
         write_csv(out / "history.csv", history)
-    checkpoint.remove()
+    write_json("artifacts/timing/sdrnet.json", cost)
+    if rank() == 0:
+        checkpoints.remove()
     small = sum(len(part) < job.optimization.batch_size for part in job.subsets)
-    print(f"train_sdr: {job.schedule.steps} steps in {seconds} s; {small} clusters smaller than a batch")
+    print(
+        f"train_sdr: {job.schedule.steps:,} steps at a peak learning rate of {job.optimization.peak:.4g}; {small} "
+        "clusters smaller than a batch are drawn from with replacement; "
+        f"{cost['images_per_s']:,.0f} images/s, {cost['wait_share']:.1%} waiting"
+    )
 
 
 def reuse_baseline(heads: Heads) -> None:
     network, spec, config = load_network("artifacts/baseline")
     with output_dir("artifacts/sdrnet") as out:
-        facts = {"n_subnets": 1, "steps": config["steps"], "seconds": config["seconds"]}
-        save_network(out, network, spec, heads, **facts, phases=[0])
+        save_network(out, network, spec, heads, n_subnets=1, steps=config["steps"], phases=[0])
         shutil.copy("artifacts/baseline/history.csv", out)
+    nothing = {"seconds": 0.0, "images": 0, "images_per_s": 0.0, "wait_share": 0.0, "peak_mib": 0.0}
+    write_json("artifacts/timing/sdrnet.json", nothing | {"device": "none", "processes": 1})
     print("train_sdr: one sub-net is the baseline itself")
 
 

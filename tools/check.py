@@ -21,6 +21,9 @@ from sdr.params import load
 from sdr.route.calibrate import Calibration
 from sdr.route.knn import Knn
 from sdr.route.search import Search
+from sdr.ssl.byol import Target
+from sdr.ssl.method import Method
+from sdr.train.compute import Compute
 from sdr.train.jobs import Pretrain, Sdr
 from sdr.transfer.compare import RESERVED, CompareSpec
 from sdr.transfer.detector_params import Detector
@@ -29,10 +32,14 @@ from sdr.transfer.linear import Linear
 SECTIONS = {
     "n_subnets": PositiveInt,
     "seed": NonNegativeInt,
+    "method": Method,
+    "processes": PositiveInt,
     "data": Data,
     "views": Views,
     "backbone": Backbone,
     "heads": Heads,
+    "byol": Target,
+    "compute": Compute,
     "pretrain": Pretrain,
     "cluster": Cluster,
     "sdr": Sdr,

@@ -8,69 +8,72 @@ _LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision and PIL
 
 def luminance(x: Tensor) -> Tensor:
     """`N×3×H×W` in [0, 1] → its grey picture `N×1×H×W`."""
-    return torch.einsum("nchw,c->nhw", x, x.new_tensor(_LUMA)).unsqueeze(1)
+    grey = x[:, 0] * _LUMA[0]
+    return grey.add_(x[:, 1], alpha=_LUMA[1]).add_(x[:, 2], alpha=_LUMA[2]).unsqueeze(1)
 
 
-def jitter(x: Tensor, strength: list[float], apply: Tensor, generator: torch.Generator) -> Tensor:
-    """Change brightness, contrast, saturation and hue of the images where `apply` (`N` bool).
+def jitter(x: Tensor, change: Tensor, order: list[int]) -> Tensor:
+    """Change brightness, contrast, saturation and hue of each image by its own amounts.
 
-    Factors are uniform in [1 − s, 1 + s], the hue shift in [−s, s] turns. torchvision draws the order of the four
-    for each image; here one order holds for the batch, so that each image's distribution is the same.
+    Args:
+        x: `N×3×H×W` in [0, 1].
+        change: `N×4`, on the CPU: factors are 1 + change, the hue turns by change; 0 leaves an image as it is.
+        order: of the four. torchvision draws one for each image; here one holds for the batch, so that each image's
+            distribution is the same.
     """
-    n = len(x)
-    draws = 2 * torch.rand(4, n, generator=generator) - 1
-    brightness, contrast, saturation, hue = (
-        torch.where(apply, (draw * s).to(x.device), torch.zeros((), device=x.device)).view(-1, 1, 1, 1)
-        for draw, s in zip(draws, strength)
-    )
     changes = [
-        lambda y: adjust_brightness(y, 1 + brightness),
-        lambda y: adjust_contrast(y, 1 + contrast),
-        lambda y: adjust_saturation(y, 1 + saturation),
-        lambda y: adjust_hue(y, hue),
+        lambda y, amount: adjust_brightness(y, 1 + amount),
+        lambda y, amount: adjust_contrast(y, 1 + amount),
+        lambda y, amount: adjust_saturation(y, 1 + amount),
+        adjust_hue,
     ]
-    for i in torch.randperm(4, generator=generator).tolist():
-        if strength[i] > 0:
-            x = changes[i](x)
+    for i in order:
+        if change[:, i].any():
+            x = changes[i](x, change[:, i].to(x.device).view(-1, 1, 1, 1))
     return x
 
 
 def adjust_brightness(x: Tensor, factor: Tensor) -> Tensor:
     """`N×3×H×W` in [0, 1], factor `N×1×1×1`."""
-    return (x * factor).clamp(0, 1)
+    return (x * factor).clamp_(0, 1)
 
 
 def adjust_contrast(x: Tensor, factor: Tensor) -> Tensor:
     """Blend with the mean luminance of the image; factor `N×1×1×1`."""
-    return torch.lerp(luminance(x).mean((2, 3), keepdim=True), x, factor).clamp(0, 1)
+    return torch.lerp(luminance(x).mean((2, 3), keepdim=True), x, factor).clamp_(0, 1)
 
 
 def adjust_saturation(x: Tensor, factor: Tensor) -> Tensor:
     """Blend with the grey image; factor `N×1×1×1`."""
-    return torch.lerp(luminance(x), x, factor).clamp(0, 1)
+    return torch.lerp(luminance(x), x, factor).clamp_(0, 1)
 
 
 def adjust_hue(x: Tensor, turns: Tensor) -> Tensor:
-    """Turn the hue by `turns` (`N×1×1×1`, in [−0.5, 0.5]) in HSV space."""
-    high, low = x.amax(1, keepdim=True), x.amin(1, keepdim=True)  # value V, and V − chroma
-    chroma = high - low
+    """Turn the hue by `turns` (`N×1×1×1`, in [−0.5, 0.5]) in HSV space.
+
+    With the hue h in sixths of a turn, the channels are V − C + C · clamp(|h − 3| − 1, 0, 1) for red, and of
+    2 − |h − 2| and 2 − |h − 4| for green and blue.
+    """
     r, g, b = x.unbind(1)
-    safe = torch.where(chroma > 0, chroma, 1).squeeze(1)
-    sector = torch.where(
-        high.squeeze(1) == r, (g - b) / safe, torch.where(high.squeeze(1) == g, 2 + (b - r) / safe, 4 + (r - g) / safe)
-    )  # hue in sixths of a turn, N×H×W
-    hue = sector.unsqueeze(1) + 6 * turns
-    offset = x.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
-    k = (offset + hue) % 6
-    return high - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
+    high, low = torch.maximum(torch.maximum(r, g), b), torch.minimum(torch.minimum(r, g), b)  # V, and V − C
+    chroma = high - low
+    inverse = chroma.clamp(min=1e-12).reciprocal_()  # a grey pixel's chroma is 0: its hue does not matter
+    h = torch.where(high == r, (g - b) * inverse, torch.where(high == g, (b - r) * inverse + 2, (r - g) * inverse + 4))
+    h.add_(6 * turns.squeeze(1))
+    h.sub_((h / 6).floor_(), alpha=6)  # N×H×W in [0, 6)
+    red = (h - 3).abs_().sub_(1).clamp_(0, 1)
+    green = (h - 2).abs_().neg_().add_(2).clamp_(0, 1)
+    blue = h.sub_(4).abs_().neg_().add_(2).clamp_(0, 1)
+    return torch.stack([torch.addcmul(low, chroma, share) for share in (red, green, blue)], dim=1)
 
 
-def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
-    """Blur each image `3×H×W` with its own sigma (`N`, pixels), as two matrix products; edges are reflected."""
+def gaussian_blur(x: Tensor, sigma: Tensor, largest: float) -> Tensor:
+    """Blur each image `3×H×W` with its own sigma (`N`, pixels, at most `largest`: the kernel reaches three of those), as
+    two matrix products; edges are reflected."""
     for dim in (2, 3):
         size = x.shape[dim]
         at = torch.arange(size, device=x.device)
-        radius = min(size - 1, int(3 * float(sigma.max()) + 0.5)) if len(x) else 0
+        radius = min(size - 1, int(3 * largest + 0.5))
         tap = torch.arange(-radius, radius + 1, device=x.device)
         kernel = torch.exp(-0.5 * (tap / sigma.view(-1, 1)) ** 2)  # N×taps
         kernel = kernel / kernel.sum(1, keepdim=True)

@@ -3,9 +3,9 @@
 import hashlib
 import io
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from sdr.data.images import DECODE_ERRORS, decode, to_pixels
 from sdr.errors import UserError
 
 THREADS = min(32, 2 * (os.cpu_count() or 1))  # decoding releases the interpreter lock
-CHUNK = 256  # pictures in memory at a time
+AHEAD = 2 * THREADS  # pictures of any size in memory at a time
+CHUNK = 256  # small ones
 
 
 class Loaded(NamedTuple):
@@ -27,6 +28,7 @@ class Loaded(NamedTuple):
     width: int  # pixels, before resizing
     height: int
     pixels: np.ndarray  # S×S×3 uint8
+    content: bytes = b""  # of the corpus's files: encoded, as it is or as it shall be kept
 
 
 class Entry(NamedTuple):
@@ -44,7 +46,7 @@ def from_file(path: Path, origin: str, size: int) -> Loaded:
         width, height = header.size
     image = decode(content, size)
     sha256 = hashlib.sha256(content).hexdigest()
-    return Loaded(sha256, len(content), width, height, to_pixels(image, size, origin))
+    return Loaded(sha256, len(content), width, height, to_pixels(image, size, origin), content)
 
 
 def from_image(image: Image.Image, origin: str, size: int) -> Loaded:
@@ -75,14 +77,22 @@ class Skipped:
 
 def read_all(entries: Iterable[Entry], size: int, skipped: Skipped) -> Iterator[tuple[Entry, Loaded]]:
     """Yield (entry, what was read) in order, with threads; memory does not grow with the number of entries."""
-    entries = iter(entries)
     with ThreadPoolExecutor(THREADS) as pool:
-        while chunk := list(islice(entries, CHUNK)):
-            for entry, loaded in zip(chunk, pool.map(lambda entry: _try(entry, size), chunk), strict=True):
-                if isinstance(loaded, Loaded):
-                    yield entry, loaded
-                else:
-                    skipped.reasons.append(f"{entry.origin}: {loaded}")
+
+        def ahead() -> Iterator[tuple[Entry, Future]]:
+            waiting: deque[tuple[Entry, Future]] = deque()
+            for entry in entries:
+                waiting.append((entry, pool.submit(_try, entry, size)))
+                if len(waiting) == AHEAD:
+                    yield waiting.popleft()
+            yield from waiting
+
+        for entry, future in ahead():
+            loaded = future.result()
+            if isinstance(loaded, Loaded):
+                yield entry, loaded
+            else:
+                skipped.reasons.append(f"{entry.origin}: {loaded}")
 
 
 def _try(entry: Entry, size: int) -> Loaded | str:

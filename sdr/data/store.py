@@ -1,102 +1,168 @@
-"""The prepared corpus on disk: an index, and the pixels either packed or read from the files on the fly."""
+"""The prepared corpus on disk, images.arrow and meta.json: pictures decoded, encoded, or only where their files lie."""
 
-import csv
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from sdr.data import location
 from sdr.data.entries import THREADS
 from sdr.data.images import DECODE_ERRORS, decode, to_pixels
+from sdr.data.records import CONTENT, Kind, Records, write_records
 from sdr.errors import UserError
 
-COLUMNS = ("domain", "origin", "sha256", "bytes", "width", "height")
+Store = Literal["decoded", "encoded", "files"]
+FILE = "images.arrow"
+# What is known of a picture: of its file, or of the stored pixels where it has no file of its own.
+COLUMNS: dict[str, Kind] = {
+    "domain": "string",
+    "origin": "string",
+    "sha256": "string",
+    "bytes": "int64",
+    "width": "int64",
+    "height": "int64",
+}
 
 
 class ImageStore:
-    """N images of S×S pixels. Packed or not, they read the same.
+    """N images of S×S pixels. However they are stored, they read the same, but for what was lossily re-encoded.
+
+    Encoded pictures are decoded by threads, not by worker processes: Pillow lets go of the interpreter lock while it
+    decodes and resizes, all but 0.2 ms of the 3 to 5 ms of a JPEG of 500 × 375, so a process is good for 5,000 of them
+    a second. On two cores threads took 0.7 (best) to 0.87 (median) of the time of processes that send pixels back
+    (`benchmarks/decoding.py`). A JPEG far larger than S is decoded at a coarser scale (`sdr.data.images.decode`);
+    decoding only the crop is nothing that Pillow offers.
+
+    Any number of threads may read at once; the object may be forked or pickled.
 
     Attributes:
-        domains: the domain of each image (N strings).
-        meta: what `meta.json` says: source, size, n, packed, domains, …
+        meta: what `meta.json` says: source, size, n, store, domains, fingerprint, …
     """
 
-    def __init__(self, folder: Path, meta: dict, rows: list[dict[str, str]]):
+    def __init__(self, folder: Path, records: Records, meta: dict):
         self.meta = meta
-        self.domains = [row["domain"] for row in rows]
-        self._size = int(meta["size"])
-        if meta["packed"]:
-            self._pixels = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        else:
+        self._folder, self._records = folder, records
+        self._size, self._store = int(meta["size"]), meta["store"]
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None  # and the process it belongs to
+        if self._store == "files":
             self._root = location.root(location.CORPUS)
-            self._origins = [row["origin"] for row in rows]
-            _check_files(self._root, rows)
-            self._pool = ThreadPoolExecutor(THREADS)
+            _check_files(self._root, records)
 
     @classmethod
     def open(cls, folder: str | Path) -> "ImageStore":
-        """Open what `write_index` wrote.
+        """Open what `sdr.data.corpus.prepare` wrote.
 
         Raises:
-            UserError: there is no prepared corpus; or it is not packed and the files differ from its index.
+            UserError: there is no prepared corpus; its file is cut short or another; or it only lists files and they
+                differ from the list.
         """
         folder = Path(folder)
         try:
             meta = json.loads((folder / "meta.json").read_text())
-            with (folder / "index.csv").open(newline="") as file:
-                rows = list(csv.DictReader(file))
+            records = Records(folder / FILE)
         except FileNotFoundError as error:
             raise UserError(f"{error.filename}: not found; run `dvc repro prepare` first") from None
-        return cls(folder, meta, rows)
+        if records.columns != list(columns(meta["store"])) or len(records) != meta["n"]:
+            raise UserError(
+                f"{folder / FILE}: {len(records)} records of {', '.join(records.columns)}, not the {meta['n']} "
+                f"{meta['store']} pictures of meta.json; run `dvc repro --force prepare`"
+            )
+        return cls(folder, records, meta)
 
     def __len__(self) -> int:
-        return len(self.domains)
+        return len(self._records)
+
+    def __reduce__(self):
+        return ImageStore.open, (self._folder.absolute(),)
+
+    @cached_property
+    def domains(self) -> list[str]:
+        """The domain of each image, N."""
+        return list(self._records.column("domain"))
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Return the images of these rows (int64 B) as uint8 B×S×S×3, in that order.
 
         Raises:
-            UserError: a file cannot be read any more.
+            UserError: a picture cannot be read any more.
         """
-        if self.meta["packed"]:
-            return self._pixels[np.asarray(indices)]
         pixels = np.empty((len(indices), self._size, self._size, 3), dtype=np.uint8)
-        for place, picture in enumerate(self._pool.map(self._read_file, indices)):
-            pixels[place] = picture
+
+        def fill(place: int) -> None:
+            pixels[place] = self._picture(int(indices[place]))
+
+        places = range(len(indices))
+        for _ in map(fill, places) if self._store == "decoded" else self._threads().map(fill, places):
+            pass
         return pixels
 
-    def _read_file(self, index: int) -> np.ndarray:
-        origin = self._origins[index]
+    def _picture(self, index: int) -> np.ndarray:
+        """Return one image, S×S×3 uint8."""
+        if self._store == "decoded":
+            content = self._records.content(index)
+            return np.frombuffer(content, np.uint8).reshape(self._size, self._size, 3)
+        origin = self._records.value("origin", index)
         try:
-            return to_pixels(decode(self._root / origin, self._size), self._size, origin)
+            source = self._root / origin if self._store == "files" else self._records.content(index)
+            return to_pixels(decode(source, self._size), self._size, origin)
         except DECODE_ERRORS as error:
-            raise UserError(f"{self._root / origin}: cannot be read any more: {error}; {_AGAIN}") from None
+            if self._store == "files":
+                raise UserError(
+                    f"{self._root / origin}: cannot be read any more: {error}; {_AGAIN}"
+                ) from None
+            raise UserError(
+                f"{self._records.path}: {origin}: cannot be decoded any more: {error}; run `dvc repro --force prepare`"
+            ) from None
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """Return this process's threads; those of the process that it was forked from are not there."""
+        if self._pool is None or self._pool[0] != os.getpid():
+            self._pool = os.getpid(), ThreadPoolExecutor(THREADS)
+        return self._pool[1]
 
 
-def write_index(folder: Path, rows: list[tuple], meta: dict) -> dict:
-    """Write index.csv (rows as `COLUMNS`) and meta.json; return meta with the index's sha256 as "fingerprint"."""
-    with (folder / "index.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-    meta = meta | {"fingerprint": hashlib.sha256((folder / "index.csv").read_bytes()).hexdigest()}
-    (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
-    return meta
+def columns(store: Store) -> dict[str, Kind]:
+    """Return the columns of the file: name → kind."""
+    return COLUMNS if store == "files" else COLUMNS | {CONTENT: "binary"}
+
+
+def write_images(folder: Path, store: Store, rows: Iterable[tuple], look: dict) -> str:
+    """Write images.arrow; return the fingerprint of the pixels that will be read from it.
+
+    Args:
+        folder: an existing one.
+        store: how pictures are stored.
+        rows: values as `COLUMNS`, and the content to keep.
+        look: what else decides the pixels: the side, how they were encoded again.
+    """
+    digest = hashlib.sha256(json.dumps(look, sort_keys=True).encode())
+    kept = columns(store)
+
+    def hashed() -> Iterable[tuple]:
+        for row in rows:
+            digest.update(json.dumps(row[: len(COLUMNS)]).encode())
+            yield row[: len(kept)]
+
+    write_records(folder / FILE, kept, hashed())
+    return digest.hexdigest()
 
 
 _AGAIN = f"restore the folder that {location.CORPUS} names, or run `dvc repro --force prepare` to take it as it is now"
 
 
-def _check_files(root: Path, rows: list[dict[str, str]]) -> None:
-    """Raise UserError if a file of the index is gone or has another length."""
-    changed = [row["origin"] for row in rows if _length(root / row["origin"]) != int(row["bytes"])]
+def _check_files(root: Path, records: Records) -> None:
+    """Raise UserError if a listed file is gone or has another length."""
+    listed = zip(records.column("origin"), records.column("bytes"))
+    changed = [origin for origin, size in listed if _length(root / origin) != size]
     if changed:
         raise UserError(
-            f"{root}: {len(changed)} of {len(rows)} files are gone or have changed since the corpus was "
+            f"{root}: {len(changed)} of {len(records)} files are gone or have changed since the corpus was "
             f"prepared, such as {changed[0]}; {_AGAIN}"
         )
 

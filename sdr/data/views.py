@@ -1,11 +1,14 @@
-"""The random views of SimSiam, made in a batch on the training device (Chen and He, CVPR 2021, appendix A).
+"""The random views of SimSiam (Chen and He, CVPR 2021, appendix A) and BYOL (Grill et al., NeurIPS 2020, appendix B),
+made in a batch on the training device.
 
 Each image has its own random parameters, drawn from torchvision's distributions as a function of (seed, step, place
-in the batch). Crop, resize and flip are one linear map an axis: `Ry · image · Rxᵀ`, with the antialiased bilinear
-weights of torchvision's `resize`.
+in the batch); whoever holds a part of the batch draws for all of it and takes that part. Crop, resize and flip are one
+linear map an axis: `Ry · image · Rxᵀ`, with the antialiased bilinear weights of torchvision's `resize`.
 """
 
 import math
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, PositiveInt
@@ -17,6 +20,7 @@ from sdr.params import Section
 # ImageNet's statistics, which timm and torchvision take as the default for inputs in [0, 1].
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class Views(Section):
@@ -27,8 +31,46 @@ class Views(Section):
     jitter: list[float] = Field(min_length=4, max_length=4)  # brightness, contrast, saturation, hue
     jitter_p: float = Field(ge=0, le=1)
     grey_p: float = Field(ge=0, le=1)
-    blur_p: float = Field(ge=0, le=1)
+    blur_p: list[Chance] = Field(min_length=2, max_length=2)  # of the first view and of the second
     blur_sigma: list[float] = Field(min_length=2, max_length=2)  # pixels of the view
+    solarise_p: list[Chance] = Field(min_length=2, max_length=2)  # of the first view and of the second
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random parameters of one view of each of `N` images, on the CPU."""
+
+    box: Tensor  # N×4: top, left, height, width in pixels of the image
+    flip: Tensor  # N bool
+    change: Tensor  # N×4: of brightness, contrast, saturation, hue; 0: none
+    order: Tensor  # N×4: the order of the four, one for the batch
+    grey: Tensor  # N bool
+    sigma: Tensor  # N, of the blur in pixels of the view; 0: none
+    solarise: Tensor  # N bool
+
+    def part(self, rows: slice) -> "Draws":
+        """Those of some images."""
+        return Draws(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def draw(n: int, height: int, width: int, views: Views, which: Literal[0, 1], generator: torch.Generator) -> Draws:
+    """Draw the parameters of the first or the second view of `n` images of `height`×`width` pixels."""
+
+    def chance(p: float) -> Tensor:  # N bool
+        return torch.rand(n, generator=generator) < p
+
+    box, flip = crop_boxes(n, height, width, views.scale, generator), chance(0.5)
+    jittered = chance(views.jitter_p)
+    change = (2 * torch.rand(4, n, generator=generator) - 1) * torch.tensor(views.jitter).view(4, 1)
+    order = torch.randperm(4, generator=generator).expand(n, 4)
+    grey, sigma, solarise = chance(views.grey_p), torch.zeros(n), torch.zeros(n, dtype=torch.bool)
+    if views.blur_p[which] > 0:
+        low, high = views.blur_sigma
+        sigma = low + (high - low) * torch.rand(n, generator=generator)
+        sigma = torch.where(chance(views.blur_p[which]), sigma, 0)
+    if views.solarise_p[which] > 0:
+        solarise = chance(views.solarise_p[which])
+    return Draws(box, flip, torch.where(jittered, change, 0).T, order, grey, sigma, solarise)
 
 
 def unit_interval(images: Tensor) -> Tensor:
@@ -42,31 +84,27 @@ def normalise(x: Tensor) -> Tensor:
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def random_view(x: Tensor, views: Views, generator: torch.Generator) -> Tensor:
-    """Make one view of each image of a batch; SimSiam takes two.
+def make_view(x: Tensor, draws: Draws, views: Views) -> Tensor:
+    """Make the drawn view of each image.
 
     Args:
         x: `N×3×H×W` float32 in [0, 1], on any device.
-        generator: a CPU generator, so that the draws are the same on every device.
+        draws: for these images.
+        views: what they were drawn from.
 
     Returns:
         `N×3×S×S` float32 in channels_last layout, normalised.
     """
-    n, _, height, width = x.shape
-
-    def chance(p: float) -> Tensor:  # N bool
-        return (torch.rand(n, generator=generator) < p).to(x.device)
-
-    box = crop_boxes(n, height, width, views.scale, generator)
-    flip = torch.rand(n, generator=generator) < 0.5
-    x = crop_resize_flip(x, box.to(x.device), flip.to(x.device), views.size)
-    x = colour.jitter(x, views.jitter, chance(views.jitter_p), generator)
-    x = torch.where(chance(views.grey_p).view(-1, 1, 1, 1), colour.luminance(x).expand_as(x), x)
-    if views.blur_p > 0:
-        low, high = views.blur_sigma
-        sigma = (low + (high - low) * torch.rand(n, generator=generator)).to(x.device)
-        blurred = chance(views.blur_p)
-        x[blurred] = colour.gaussian_blur(x[blurred], sigma[blurred])
+    x = crop_resize_flip(x, draws.box.to(x.device), draws.flip.to(x.device), views.size)
+    x = colour.jitter(x, draws.change, draws.order[0].tolist())
+    grey = draws.grey.nonzero()[:, 0].to(x.device)  # found on the CPU, where the draws are: no wait for the device
+    x[grey] = colour.luminance(x[grey]).expand(-1, 3, -1, -1)
+    blurred = draws.sigma.nonzero()[:, 0]
+    if len(blurred):
+        rows = blurred.to(x.device)
+        x[rows] = colour.gaussian_blur(x[rows], draws.sigma[blurred].to(x.device), views.blur_sigma[1])
+    if draws.solarise.any():
+        x = torch.where(draws.solarise.to(x.device).view(-1, 1, 1, 1) & (x >= 0.5), 1 - x, x)
     return normalise(x)
 
 
@@ -99,7 +137,9 @@ def crop_resize_flip(x: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:
     rows = resize_weights(box[:, 0], box[:, 2], x.shape[2], size)  # N×S×H
     cols = resize_weights(box[:, 1], box[:, 3], x.shape[3], size)  # N×S×W
     cols = torch.where(flip.view(-1, 1, 1), cols.flip(1), cols)
-    return rows.unsqueeze(1) @ x @ cols.transpose(1, 2).unsqueeze(1)
+    n, _, height, width = x.shape
+    wide = torch.bmm(x.reshape(n, 3 * height, width), cols.transpose(1, 2)).view(n, 3, height, size)
+    return torch.stack([torch.bmm(rows, channel) for channel in wide.unbind(1)], dim=1)  # no copy of rows a channel
 
 
 def resize_weights(start: Tensor, length: Tensor, pixels: int, size: int) -> Tensor:

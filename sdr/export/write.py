@@ -7,7 +7,7 @@ from typing import Literal
 
 from sdr.data.views import MEAN, STD
 from sdr.errors import UserError
-from sdr.export.card import Card, model_card
+from sdr.export.card import Card, Score, model_card
 from sdr.export.portable import write_onnx, write_program
 from sdr.nets.export import export
 from sdr.nets.paths import path_of
@@ -27,6 +27,7 @@ def write_backbone(
     task: str | None = None,
     routing: str | None = None,
     command: str | None = None,
+    scores: tuple[Score, ...] = (),
 ) -> None:
     """Write one network of a super-net into the existing, empty directory `out`.
 
@@ -40,6 +41,7 @@ def write_backbone(
         extras: "onnx" → model.onnx, "program" → model.pt2.
         task, routing: what a sub-net was chosen for, and how well it did there, in words.
         command: how this directory was made.
+        scores: on test splits.
 
     Raises:
         UserError: there is no such sub-net, or what ONNX needs is not installed.
@@ -85,6 +87,7 @@ def write_backbone(
         corpus_fingerprint=corpus["fingerprint"],
         cluster_images=int(bundle.sizes[network]) if own and bundle.seal["subsets"] == "cluster" else None,
         samples=_copy_samples(bundle, network, out) if own else (),
+        scores=scores,
         parameters=bundle.seal["parameters"] | {"backbone": trained.spec.model_dump()},
         command=command,
         versions=bundle.seal["versions"],

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sdr.data.views import normalise
 from sdr.params import Section
+from sdr.ranks import gather, part
 
 
 class Embedding(Section):
@@ -27,10 +28,17 @@ def evaluation_view(images: np.ndarray, size: int, device: torch.device) -> Tens
 
 
 @torch.inference_mode()
-def embed(backbone: nn.Module, images: np.ndarray, params: Embedding, device: torch.device) -> np.ndarray:
+def features(backbone: nn.Module, images: np.ndarray, params: Embedding, device: torch.device) -> np.ndarray:
     """Pooled features of images `N×S×S×3` uint8 by a backbone in evaluation mode: `N×D` float32."""
+    if len(images) == 0:  # a process with no share of a few images
+        return backbone(torch.zeros(1, 3, params.size, params.size, device=device))[:0].float().cpu().numpy()
     parts = [
         backbone(evaluation_view(images[i : i + params.batch_size], params.size, device)).float().cpu().numpy()
         for i in range(0, len(images), params.batch_size)
     ]
     return np.concatenate(parts)
+
+
+def embed(backbone: nn.Module, images: np.ndarray, params: Embedding, device: torch.device) -> np.ndarray:
+    """The same, shared out among all processes; each gets all features."""
+    return gather(features(backbone, images[part(len(images))], params, device), len(images))

@@ -1,4 +1,5 @@
-"""Projector and predictor as published (SimSiam: Chen and He, CVPR 2021, section 4 and appendix A)."""
+"""Projector and predictor as published (SimSiam: Chen and He, CVPR 2021, section 4 and appendix A; BYOL: Grill et al.,
+NeurIPS 2020, section 3.3)."""
 
 from pydantic import PositiveInt
 from torch import nn
@@ -9,24 +10,26 @@ from sdr.params import Section
 class Heads(Section):
     """Widths of the two heads."""
 
-    projection: PositiveInt  # width of the projector's layers and of its output z
-    prediction: PositiveInt  # width of the predictor's bottleneck
-    layers: PositiveInt  # linear layers of the projector (SimSiam: 3; 2 for small images)
+    projection: PositiveInt  # width of the projector's output z
+    hidden: PositiveInt  # width of its layers before that (SimSiam: the same; BYOL: 4096)
+    layers: PositiveInt  # its linear layers (SimSiam: 3; BYOL: 2; 2 for small images)
+    output_norm: bool  # a batch norm without affine parameters at its end (SimSiam: yes; BYOL: no)
+    prediction: PositiveInt  # width of the predictor's hidden layer (SimSiam: a quarter of z; BYOL: 4096)
 
 
 def projector(features: int, heads: Heads) -> nn.Sequential:
-    """Features `N×D` → projections z `N×P`; the last batch norm has no affine parameters."""
-    sizes = [features] + [heads.projection] * heads.layers
+    """Features `N×D` → projections z `N×P`."""
+    sizes = [features] + [heads.hidden] * (heads.layers - 1) + [heads.projection]
     blocks: list[nn.Module] = []
-    for i, (wide, out) in enumerate(zip(sizes, sizes[1:])):
-        last = i == heads.layers - 1
-        blocks += [nn.Linear(wide, out, bias=False), nn.BatchNorm1d(out, affine=not last)]
-        blocks += [] if last else [nn.ReLU(inplace=True)]
+    for wide, out in zip(sizes[:-2], sizes[1:-1]):
+        blocks += [nn.Linear(wide, out, bias=False), nn.BatchNorm1d(out), nn.ReLU(inplace=True)]
+    blocks += [nn.Linear(sizes[-2], sizes[-1], bias=False)]
+    blocks += [nn.BatchNorm1d(heads.projection, affine=False)] if heads.output_norm else []
     return nn.Sequential(*blocks)
 
 
 def predictor(heads: Heads) -> nn.Sequential:
-    """Projections z `N×P` → predictions p `N×P`, through a bottleneck."""
+    """Projections z `N×P` → predictions p `N×P`."""
     return nn.Sequential(
         nn.Linear(heads.projection, heads.prediction, bias=False),
         nn.BatchNorm1d(heads.prediction),

@@ -37,23 +37,30 @@ Axes = tuple[Axis | None, ...]  # one an axis of the tensor; None: not split
 
 
 def split_axes(network: nn.Module, spec: Backbone) -> dict[str, Axes]:
-    """Name the split axes of every parameter of `network` (`.backbone`, `.projector`, …) that has one."""
+    """Name the split axes of every parameter of `network` that has one: of each `backbone` in it, and of the first
+    layer of the `projector` beside that."""
+    inside = [name[: -len("backbone")] for name, _ in network.named_modules() if name.split(".")[-1] == "backbone"]
+    return {prefix + name: axes for prefix in inside for name, axes in _of_encoder(network, prefix, spec).items()}
+
+
+def _of_encoder(network: nn.Module, prefix: str, spec: Backbone) -> dict[str, Axes]:
+    backbone = network.get_submodule(f"{prefix}backbone")
     axes: dict[str, Axes] = {}
     enter: Axis | None = None  # the stem is shared by all
     for stage in range(N_STAGES):
         inner = Axis(stage, spec.shared[stage], spec.group[stage])
         leave = Axis(stage, spec.shared[stage] * spec.expansion, spec.group[stage] * spec.expansion)
-        for index, block in enumerate(getattr(network.backbone, f"layer{stage + 1}")):
+        for index, block in enumerate(getattr(backbone, f"layer{stage + 1}")):
             last = f"conv{2 if spec.block == 'basic' else 3}"
             out: Axis | None = None
             for name, module in block.named_modules():
-                prefix = f"backbone.layer{stage + 1}.{index}.{name}"
+                full = f"backbone.layer{stage + 1}.{index}.{name}"
                 if isinstance(module, nn.Conv2d):
                     shortcut = name.startswith("downsample")
                     out = leave if shortcut or name == last else inner
-                    axes[f"{prefix}.weight"] = (out, enter if shortcut or name == "conv1" else inner, None, None)
-                elif isinstance(module, nn.BatchNorm2d):  # follows its convolution
-                    axes[f"{prefix}.weight"] = axes[f"{prefix}.bias"] = (out,)
+                    axes[f"{full}.weight"] = (out, enter if shortcut or name == "conv1" else inner, None, None)
+                elif isinstance(module, nn.modules.batchnorm._BatchNorm):  # follows its convolution
+                    axes[f"{full}.weight"] = axes[f"{full}.bias"] = (out,)
             enter = leave
     axes["projector.0.weight"] = (None, enter)
     return axes
@@ -94,7 +101,7 @@ class SubNets:
             split = axes.get(name, (None,) * whole.ndim)
             self._pairs.append((whole, part, split))
             if optimizers is not None:
-                states = optimizers[0].state[whole], optimizers[1].state[part]
+                states = optimizers[0].state.get(whole, {}), optimizers[1].state.get(part, {})  # followers have none
                 self._pairs += [
                     (states[0][key], states[1][key], split)
                     for key, value in states[0].items()

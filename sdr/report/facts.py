@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sdr.report.cost import Cost
 from sdr.report.run import Run
+from sdr.report.units import count
 
 
 def header(run: Run) -> list[tuple[str, str]]:
@@ -12,7 +14,7 @@ def header(run: Run) -> list[tuple[str, str]]:
     subnet, supernet = widths(run.sdrnet.get("backbone", {}))
     return [
         ("corpus", str(data.get("source", "–"))),
-        ("images", f"{_count(data.get('n'))}"),
+        ("images", count(data.get("n"))),
         ("stored size", f"{data.get('size', '–')} px"),
         ("tasks", str(len(run.tasks))),
         ("sub-nets", str(run.n_subnets)),
@@ -25,16 +27,16 @@ def header(run: Run) -> list[tuple[str, str]]:
 def domains(run: Run, most: int = 12) -> str:
     """The largest domains of the corpus with their numbers of images, in words."""
     counts = sorted(run.data.get("domains", {}).items(), key=lambda item: -item[1])
-    words = [f"{name} {_count(count)}" for name, count in counts[:most]]
+    words = [f"{name} {count(number)}" for name, number in counts[:most]]
     if len(counts) > most:
         words.append(
-            f"and {_count(len(counts) - most)} more with {_count(sum(n for _, n in counts[most:]))} images"
+            f"and {count(len(counts) - most)} more with {count(sum(n for _, n in counts[most:]))} images"
         )
     left_out = {
         "near-duplicates": run.data.get("duplicates_dropped"),
         "unreadable files": len(run.data.get("skipped", [])),
     }
-    told = "".join(f"; {_count(number)} {what} left out" for what, number in left_out.items() if number)
+    told = "".join(f"; {count(number)} {what} left out" for what, number in left_out.items() if number)
     return ", ".join(words) + told
 
 
@@ -92,18 +94,21 @@ def clustering(run: Run) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in numbers.items())
 
 
-def cost(run: Run) -> list[dict[str, str]]:
-    """Parameters, images a second (median of the log) and time of the two trainings."""
-    found = (("baseline", run.baseline, run.history), ("SDR", run.sdrnet, run.history_sdr))
+def trainings(run: Run, cost: Cost) -> list[dict[str, Any]]:
+    """Size, length and multiply-adds of the two trainings, and what was measured where they ran, if it is known."""
+    rows = (
+        ("baseline", run.baseline, run.timing.get("baseline"), cost.baseline),
+        ("SDR", run.sdrnet, run.timing.get("sdrnet"), cost.training(run.n_subnets)),
+    )
     return [
         {
-            "training": name,
-            "parameters": _count(_size(config)),
-            "steps": _count(config.get("steps")),
-            "images_per_s": _count(round(history["images_per_s"].median()) if len(history) else None),
-            "seconds": _duration(config.get("seconds")),
+            "name": name,
+            "parameters": _size(config),
+            "steps": config.get("steps"),
+            "macs": macs,
+            "measured": measured and measured | {"device": _device(measured)},
         }
-        for name, config, history in found
+        for name, config, measured, macs in rows
     ]
 
 
@@ -126,15 +131,6 @@ def _size(config: dict[str, Any]) -> int | None:
     return found.get("supernet") if isinstance(found, dict) else found
 
 
-def _count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}".replace(",", "\u202f")  # thin space that does not break
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+def _device(measured: dict[str, Any]) -> str:
+    processes = measured.get("processes") or 1
+    return f"{processes} × {measured['device']}" if processes > 1 else str(measured["device"])

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sdr.report.cost import Cost
 from sdr.report.plot_clusters import draw_clusters
+from sdr.report.plot_cost import draw_cost
 from sdr.report.plot_gains import draw_gains, draw_histogram, draw_paths, gain_of, w0_gain
+from sdr.report.plot_runs import draw_runs
 from sdr.report.plot_scores import draw_scores
 from sdr.report.plot_training import draw_training
 from sdr.report.run import Run, TaskRun
+from sdr.report.runs import name_of
 from sdr.report.style import Palette
 from sdr.report.tables import signed
+from sdr.report.units import decimal, duration, macs_unit
 
 HISTOGRAM_FROM = 4  # fewer sub-nets than this make no histogram
 
@@ -26,9 +31,11 @@ class Drawing:
     draw: Callable[[Palette], Any]
 
 
-def drawings(run: Run) -> dict[str, Drawing]:
+def drawings(run: Run, cost: Cost) -> dict[str, Drawing]:
     """All figures that this run has something to show in, by name."""
-    found = [_training(run), _clusters(run)]
+    found = [_training(run), _clusters(run), _cost(cost)]
+    if run.ran:
+        found.append(_runs(run))
     if run.tasks:
         found += [_scores(run), _gains(run)]
     if run.tasks and run.n_subnets > 1:
@@ -108,12 +115,12 @@ def _training(run: Run) -> Drawing:
         "training",
         "Training curves of the baseline, the super-net and the sub-nets: loss, and spread of the "
         "projections",
-        "Above: a loss that runs to −1 within a few steps is a warning and no success. Below: the std of "
+        "Above: a loss that runs to its least within a few steps is a warning and no success. Below: the std of "
         "the normalised projections over a batch, times √d; at 0 all images have the same. The band is "
         "the range over the sub-nets seen in a span of steps, each on its own cluster; curves are averaged "
         "over spans. Losses on different images cannot be compared, so a lower curve is not a better "
         "network.",
-        partial(draw_training, run.history, run.history_sdr),
+        partial(draw_training, run.sdrnet["method"], run.history, run.history_sdr),
     )
 
 
@@ -127,6 +134,40 @@ def _clusters(run: Run) -> Drawing:
         "to no data. Domains are folder or package names: clustering never saw them, and a mixed cluster "
         "is not a wrong one.",
         partial(draw_clusters, run.clusters),
+    )
+
+
+def _cost(cost: Cost) -> Drawing:
+    unit, letter = macs_unit(cost.routing[0].exhaustive)
+    counted = "; ".join(
+        f"{row.n}: {decimal(row.exhaustive / unit)} {letter} exhaustive, {decimal(row.tree / unit)} {letter} as a tree"
+        for row in cost.routing
+    )
+    return Drawing(
+        "cost",
+        f"Multiply-adds for one task image by number of sub-nets. {counted}",
+        "Counted, not measured: multiply-adds of convolutions and linear layers. Above, both axes logarithmic: to "
+        "embed one image of a task with every sub-net. Exhaustive search runs each from the image on; a tree runs "
+        "once what paths have in common, which needs calibrate.source: common, and memory for the features of all. "
+        "Below: to train on one image, backbone and heads, two views, the backward pass taken as twice the forward "
+        "pass; a sub-net’s bar holds what its teacher W₀ computes. The mean is weighted by the steps that each is "
+        "expected to get.",
+        partial(draw_cost, cost),
+    )
+
+
+def _runs(run: Run) -> Drawing:
+    seconds: dict[str, float] = {}
+    for stage in run.ran:
+        seconds[name_of(stage)] = seconds.get(name_of(stage), 0.0) + stage.seconds
+    return Drawing(
+        "runs",
+        "When the stages ran. " + "; ".join(f"{name} {duration(total)}" for name, total in seconds.items()),
+        "A bar is the last run of a stage in this folder; stages with one run a task share a row, and the time beside "
+        "it is their sum, from the start of each process to its end. Dates are UTC; where nothing ran for long, time "
+        "is cut out. A stage whose outputs came from the cache or another machine did not run, and is missing or "
+        "shown with an earlier run. The stage that wrote this page was still running.",
+        partial(draw_runs, run.ran),
     )
 
 

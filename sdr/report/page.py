@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from sdr.report import facts, tables
+from sdr.report import facts, runs, tables, units
+from sdr.report.cost import Cost
 from sdr.report.figures import Drawing, drawings
 from sdr.report.plot_gains import w0_gain
 from sdr.report.run import Run
@@ -18,18 +19,18 @@ from sdr.report.style import DARK, LIGHT, render
 HERE = Path(__file__).parent
 
 
-def write_report(run: Run, folder: Path) -> None:
+def write_report(run: Run, cost: Cost, folder: Path) -> None:
     """Write `index.html` and `figures/NAME.png` into an existing, empty folder."""
     (folder / "figures").mkdir()
     pictures = {}
-    for name, drawing in drawings(run).items():
+    for name, drawing in drawings(run, cost).items():
         light = render(drawing.draw, LIGHT)
         (folder / "figures" / f"{name}.png").write_bytes(light)
         pictures[name] = _picture(drawing, light, render(drawing.draw, DARK))
-    (folder / "index.html").write_text(page(run, pictures), encoding="utf-8")
+    (folder / "index.html").write_text(page(run, cost, pictures), encoding="utf-8")
 
 
-def page(run: Run, pictures: dict[str, dict[str, str]]) -> str:
+def page(run: Run, cost: Cost, pictures: dict[str, dict[str, str]]) -> str:
     """Return the page; `pictures`: name → {"light", "dark", "alt", "caption"}, images as data addresses."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
@@ -42,6 +43,9 @@ def page(run: Run, pictures: dict[str, dict[str, str]]) -> str:
         "signed": tables.signed,
         "percent": tables.percent,
         "words": lambda name: name.replace("_", " "),
+        "count": units.count,
+        "decimal": units.decimal,
+        "duration": units.duration,
     }
     scores = {task.name: tables.scores(task) for task in run.tasks}
     others = {task.name: tables.other_scores(task.others) for task in run.tasks}
@@ -58,6 +62,7 @@ def page(run: Run, pictures: dict[str, dict[str, str]]) -> str:
         others_mean=tables.mean(list(others.values())) if others else None,
         detection=tables.detection_summary(run.detection),
         header=facts.header(run),
+        methods={"simsiam": "SimSiam", "byol": "BYOL"},
         domains=facts.domains(run),
         w0_gain=w0_gain,
         chosen=[
@@ -65,7 +70,10 @@ def page(run: Run, pictures: dict[str, dict[str, str]]) -> str:
         ],
         clusters=[cluster | {"sheet": _sheet(run, cluster["cluster"])} for cluster in facts.clusters(run)],
         clustering=facts.clustering(run),
-        cost=facts.cost(run),
+        cost=cost,
+        unit=units.macs_unit(cost.routing[0].exhaustive),
+        trainings=facts.trainings(run, cost),
+        part_of=runs.part_of,
         parameters=facts.parameters(run),
     )
 

@@ -6,14 +6,15 @@ from matplotlib.figure import Figure
 
 from sdr.report.style import Palette, legend_above, panel
 
+LOSSES = {"simsiam": "negative cosine; −1 is the least", "byol": "squared distance; 0 is the least"}
 BINS = 60  # points a curve is averaged to: sub-nets take turns, a single one is logged rarely
 
 
-def draw_training(history: pd.DataFrame, history_sdr: pd.DataFrame, palette: Palette) -> Figure:
+def draw_training(method: str, history: pd.DataFrame, history_sdr: pd.DataFrame, palette: Palette) -> Figure:
     """Two panels over steps: SSL loss; spread of the projections (std over the batch, times √d)."""
     figure, (above, below) = panel(4.4, 2)
     _curves(above, history.assign(ssl=history["loss"]), history_sdr, "ssl", palette)
-    above.set_title("Loss (negative cosine; −1 is the least)")
+    above.set_title(f"Loss ({LOSSES[method]})")
     _curves(below, history, history_sdr, "std", palette)
     below.axhline(1, color=palette.muted, linewidth=1, linestyle="--")
     below.set_ylim(bottom=0)

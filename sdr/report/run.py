@@ -1,6 +1,5 @@
 """One run of the pipeline, read from its artifacts and checked: nothing missing, nothing stale."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,10 +9,13 @@ from typing import Any
 import pandas as pd
 
 from sdr.errors import UserError
+from sdr.report.files import read_csv, read_json
+from sdr.report.runs import last_runs
+from sdr.run_log import StageRun, read_log
 
 RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
-HISTORY = ["step", "loss", "std", "images_per_s"]
+HISTORY = ["step", "loss", "std"]
 HISTORY_SDR = [*HISTORY, "phase", "network", "ssl"]
 
 
@@ -28,7 +30,7 @@ class TaskRun:
             and gain (over the baseline on those images); NaN where a sub-net was not tried.
         route: `artifacts/route/T/route.json`, the sub-net that was chosen.
         networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
-        others: "ensemble", if the best sub-nets were tried together, and each backbone of `compare` → its evaluation.
+        others: "ensemble" and "votes", if the best sub-nets were tried together, and each backbone of `compare` → its evaluation.
     """
 
     name: str
@@ -65,7 +67,8 @@ class Run:
     """Everything that the report shows; see the attributes' files under `artifacts/`.
 
     `clusters` has one row a cluster, and cluster i is what sub-net i was trained on; `samples` is the folder
-    of contact sheets. `baseline` and `sdrnet` are the two `config.json`, the histories their `history.csv`.
+    of contact sheets. `baseline` and `sdrnet` are the two `config.json`, the histories their `history.csv`. `timing`
+    has what was measured of those two trainings where they ran; either may lack. `ran` is the last run of each stage.
     """
 
     n_subnets: int
@@ -81,6 +84,8 @@ class Run:
     tasks: list[TaskRun]
     detection: list[DetectionRun]
     score_checks: dict[str, dict[str, Any]] = field(default_factory=dict)  # task → what `check_scores` found
+    timing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ran: list[StageRun] = field(default_factory=list)
 
 
 def read_run(
@@ -92,6 +97,7 @@ def read_run(
     detection: Iterable[str] = (),
     detection_compare: Iterable[str] = (),
     score_check: Iterable[str] = (),
+    log: Path | None = None,
 ) -> Run:
     """Read a whole run.
 
@@ -104,6 +110,7 @@ def read_run(
         detection: names of the detection sets.
         detection_compare: names of the other backbones that are fine-tuned on them.
         score_check: names of the tasks on which the routing scores are judged.
+        log: of the stages that ran here; None if none is kept.
 
     Raises:
         UserError: an artifact is missing, unreadable or incomplete, or belongs to no task in `tasks`.
@@ -114,21 +121,24 @@ def read_run(
             "params.yaml: a task cannot be called `mean`: that row holds the mean; rename the task"
         )
     checked = list(score_check)
+    timing = {name: root / f"timing/{name}.json" for name in ("baseline", "sdrnet")}
     _refuse_stale(root, set(names), set(others), set(sets), set(detection_compare), set(checked))
     return Run(
         n_subnets=n_subnets,
         seed=seed,
-        data=_json(root / "data/meta.json"),
-        baseline=_json(root / "baseline/config.json"),
-        sdrnet=_json(root / "sdrnet/config.json"),
-        history=_csv(root / "baseline/history.csv", HISTORY),
-        history_sdr=_csv(root / "sdrnet/history.csv", HISTORY_SDR),
-        clusters=_csv(root / "clusters/clusters.csv", CLUSTERS),
-        clustering=_json(root / "clusters/metrics.json"),
+        data=read_json(root / "data/meta.json"),
+        baseline=read_json(root / "baseline/config.json"),
+        sdrnet=read_json(root / "sdrnet/config.json", ["method", "heads"]),
+        history=read_csv(root / "baseline/history.csv", HISTORY),
+        history_sdr=read_csv(root / "sdrnet/history.csv", HISTORY_SDR),
+        clusters=read_csv(root / "clusters/clusters.csv", CLUSTERS),
+        clustering=read_json(root / "clusters/metrics.json"),
         samples=root / "clusters/samples",
         tasks=[_task(root, name, n_subnets, others) for name in names],
-        score_checks={name: _json(root / f"eval/scores/{name}.json", ["scores", "chance"]) for name in checked},
+        score_checks={name: read_json(root / f"eval/scores/{name}.json", ["scores", "chance"]) for name in checked},
         detection=[_detection(root, name, ["baseline", "sdr", *detection_compare]) for name in sets],
+        timing={name: read_json(file) for name, file in timing.items() if file.exists()},
+        ran=last_runs(read_log(log), names, sets, others) if log else [],
     )
 
 
@@ -149,24 +159,24 @@ def read_evaluation(root: Path, network: str, task: str) -> dict[str, Any]:
 
 def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
     table = root / "route" / name / "ranking.csv"
-    ranking = _csv(table, RANKING)
+    ranking = read_csv(table, RANKING)
     if len(ranking) != n_subnets:
         raise UserError(
             f"{table}: ranks {len(ranking)} sub-nets and n_subnets is {n_subnets}; run `dvc repro`"
         )
-    route = _json(root / "route" / name / "route.json", ["subnet", "best", "method", "score", "value", "baseline", "w0"])
+    route = read_json(root / "route" / name / "route.json", ["subnet", "best", "method", "score", "value", "baseline", "w0"])
     if route["subnet"] not in set(ranking["subnet"]):
         raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
     baseline, sdr = (root / "eval" / kind / f"{name}.json" for kind in ("baseline", "sdr"))
     networks = {"baseline": _network(baseline, "baseline")} | {n: _network(sdr, n) for n in ("w0", "sdr")}
-    others = {"ensemble": _network(sdr, "ensemble")} if len(route["best"]) > 1 else {}
+    others = {n: _network(sdr, n) for n in ("ensemble", "votes") if len(route["best"]) > 1}
     others |= {network: read_evaluation(root, network, name) for network in compare}
-    meta = _json(root / "tasks" / name / "meta.json", ["metric", "chance", "raw_knn", "n_train", "n_test"])
+    meta = read_json(root / "tasks" / name / "meta.json", ["metric", "chance", "raw_knn", "n_train", "n_test"])
     return TaskRun(name, meta, ranking, route, networks, others)
 
 
 def _network(file: Path, network: str) -> dict[str, Any]:
-    found = _json(file, ["networks"])["networks"]
+    found = read_json(file, ["networks"])["networks"]
     if network not in found:
         raise UserError(f"{file}: no scores of `{network}`; remove it and run `dvc repro`")
     return found[network]
@@ -174,7 +184,7 @@ def _network(file: Path, network: str) -> dict[str, Any]:
 
 def _detection(root: Path, name: str, networks: list[str]) -> DetectionRun:
     files = {network: root / "eval/detection" / network / f"{name}.json" for network in networks}
-    found = {network: _json(file, ["ap", "ap50", "ap75", "iterations"]) for network, file in files.items()}
+    found = {network: read_json(file, ["ap", "ap50", "ap75", "iterations"]) for network, file in files.items()}
     if "routing" not in found["sdr"]:
         raise UserError(f"{files['sdr']}: lacks routing; remove it and run `dvc repro`")
     return DetectionRun(name, found, found["sdr"]["routing"])
@@ -198,27 +208,3 @@ def _refuse_stale(
 
 def _name(path: Path) -> str:
     return path.name.removesuffix(".json")
-
-
-def _json(path: Path, keys: Iterable[str] = ()) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro`, which makes it") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); remove it and run `dvc repro`") from None
-    if lacking := [key for key in keys if key not in value]:
-        raise UserError(f"{path}: lacks {', '.join(lacking)}; remove it and run `dvc repro`")
-    return value
-
-
-def _csv(path: Path, columns: list[str]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype={"network": str, "path": str, "domain": str})
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro`, which makes it") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise UserError(f"{path}: not a CSV table ({error}); remove it and run `dvc repro`") from None
-    if lacking := [column for column in columns if column not in table]:
-        raise UserError(f"{path}: lacks the columns {', '.join(lacking)}; remove it and run `dvc repro`")
-    return table

@@ -133,7 +133,7 @@ def _others(tasks: list[TaskRun]) -> str:
     ]
     for title, row in rows.items():
         lines.append(_line([title, *(percent(row[protocol][name]) for protocol in PROTOCOLS for name in names)]))
-    note = "The other backbones (`compare` in `params.yaml`; ensemble: the best sub-nets together), test scores in per cent."
+    note = "The other backbones (`compare` in `params.yaml`; ensemble, votes: the best sub-nets together), test scores in per cent."
     return "\n".join([*lines, "", note, ""])
 
 

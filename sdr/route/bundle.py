@@ -4,7 +4,6 @@ The seal lists the files with their hashes, so that a pull that was cut short or
 anything is computed with it.
 """
 
-import hashlib
 import json
 import platform
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from sdr.errors import UserError
+from sdr.hashing import sha256
 from sdr.outputs import write_json
 from sdr.route.prior import Clusters
 from sdr.route.trained import TrainedSdr
@@ -55,7 +55,7 @@ class Bundle:
 
 def seal(root: Path, calibration: Path, **facts: object) -> None:
     """Write seal.json into the folder `calibration`, which is about to become that of `root`; `facts` are added."""
-    files = {file: _hash(calibration / Path(file).name if file.startswith("calibration") else root / file) for file in FILES}
+    files = {file: sha256(calibration / Path(file).name if file.startswith("calibration") else root / file) for file in FILES}
     versions = {"python": platform.python_version()} | {p: version(p) for p in ("torch", "torchvision", "timm")}
     write_json(calibration / "seal.json", {"format": FORMAT, **facts, "versions": versions, "files": files})
 
@@ -84,7 +84,7 @@ def open_bundle(root: str | Path, device: torch.device) -> Bundle:
     for file in FILES:
         if not (root / file).is_file():
             raise UserError(f"{root / file}: not found; {_AGAIN}")
-        if _hash(root / file) != files.get(file):
+        if sha256(root / file) != files.get(file):
             raise UserError(f"{root / file}: altered since the super-net was sealed; {_AGAIN}")
     trained = TrainedSdr(root / "sdrnet", root / "calibration", device)
     places = load_file(root / "calibration/places.safetensors")
@@ -94,8 +94,3 @@ def open_bundle(root: str | Path, device: torch.device) -> Bundle:
 
 
 _AGAIN = "pull the super-net again (`dvc pull calibrate`), or run `dvc repro calibrate`"
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

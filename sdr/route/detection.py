@@ -20,7 +20,7 @@ from sdr.outputs import write_json
 from sdr.route.halving import Halving, folder, halve, read_record
 from sdr.route.knn import Knn
 from sdr.route.proxy import Proxy, evenly
-from sdr.train.checkpoint import Checkpoint
+from sdr.train.checkpoint import States
 from sdr.train.randomness import numpy_rng
 from sdr.transfer.detector_params import Detector
 from sdr.transfer.finetune import FineTuning
@@ -121,13 +121,13 @@ def search(
     arms = candidates(proxy, routing.keep, routing.explore, seed)
     failures: list[str] = []
 
-    def advance(arm: int, until: int, checkpoint: Checkpoint) -> tuple[float, dict]:
+    def advance(arm: int, until: int, states: States) -> tuple[float, dict]:
         backbone, title = subnet(arm), f"sub-net {arm}"
         run = FineTuning(backbone, data, "train", detector, seed, device, decay=False, name=title)
-        if (state := checkpoint.load()) is not None:
+        if (state := states.load()) is not None:
             run.restore(state)
         try:
-            run.advance(until, checkpoint.save)
+            run.advance(until, states)
             return evaluate(truth, run.detect(truth), len(data.classes))["ap_present"], run.state()
         except UserError as error:  # it diverged: no reason to stop the others
             failures.append(str(error))

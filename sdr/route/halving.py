@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
-from sdr.outputs import output_file, write_json
-from sdr.train.checkpoint import Checkpoint
+from sdr.outputs import write_json
+from sdr.train.checkpoint import States, scratch
 
-Advance = Callable[[int, int, Checkpoint], tuple[float, dict]]
-"""(arm, iterations in total, its checkpoint) → score (higher is better, -inf: the arm failed), state.
+Advance = Callable[[int, int, States], tuple[float, dict]]
+"""(arm, iterations in total, its states) → score (higher is better, -inf: the arm failed), state.
 
-It goes on from `checkpoint.load()`, if that is not None, and may `checkpoint.save` on the way.
+It goes on from `states.load()`, if that is not None, and may `states.save` on the way.
 """
 
 
@@ -74,9 +73,9 @@ def halve(
         for arm in tqdm(alive, desc=f"to iteration {until}", unit="sub-net", disable=None):
             scores[arm] = records.score(until, arm)
             if scores[arm] is None:
-                scores[arm], state = advance(arm, until, records.checkpoint(arm))
+                scores[arm], state = advance(arm, until, records.states(arm))
                 if arm in _best(scores, keep) and until != iterations[-1]:
-                    records.keep_state(arm, state)  # before the score: what has a score has its state
+                    records.states(arm).save(state, until)  # before the score: what has a score has its state
                 del state  # of a network as large as the next
                 records.keep_score(until, arm, scores[arm])
             records.drop_states(scores.keys() - _best(scores, keep))  # they cannot come back: bounds the disk
@@ -89,7 +88,7 @@ def halve(
 
 def folder(name: str) -> Path:
     """Where a search keeps what it goes on from. What comes before the race may keep its records there too."""
-    return Checkpoint(name).path.with_suffix("")
+    return scratch() / name
 
 
 def forget(name: str) -> None:
@@ -115,14 +114,14 @@ def _best(scores: dict[int, float], keep: int) -> list[int]:
 
 
 class _Records:
-    """The scores so far, in one file, and a checkpoint an arm beside it."""
+    """The scores so far, in one file, and the state of each arm in a folder beside it."""
 
     def __init__(self, name: str):
         self._name, self._file = name, folder(name) / "scores.json"
         self._scores: dict[str, dict[str, float | None]] = read_record(self._file) or {}
 
-    def checkpoint(self, arm: int) -> Checkpoint:
-        return Checkpoint(f"{self._name}/{arm}")
+    def states(self, arm: int) -> States:
+        return States(folder(self._name) / str(arm), f"arm {arm}", self._name, keep=1)
 
     def score(self, until: int, arm: int) -> float | None:
         """The score of an arm at a rung; None if it has none yet."""
@@ -136,10 +135,6 @@ class _Records:
         self._scores.setdefault(str(until), {})[str(arm)] = None if score == -math.inf else score
         write_json(self._file, self._scores)
 
-    def keep_state(self, arm: int, state: dict) -> None:
-        with output_file(self.checkpoint(arm).path) as partial:
-            torch.save(state, partial)
-
     def drop_states(self, arms: Iterable[int]) -> None:
         for arm in arms:
-            self.checkpoint(arm).remove()
+            self.states(arm).remove()

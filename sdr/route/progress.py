@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from sdr.outputs import write_json
+from sdr.ranks import from_first, rank
 
 
 class Progress:
@@ -18,11 +19,12 @@ class Progress:
         root = os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", ".")) / ".scratch"
         self._path = None if name is None else Path(root) / "route" / f"{name}.json"
         self._found: dict[str, dict] = {}
-        if self._path is not None and self._path.exists():
+        if self._path is not None and rank() == 0 and self._path.exists():
             try:
                 self._found = json.loads(self._path.read_text())
             except ValueError:
                 print(f"{self._path}: not readable; the search starts anew")
+        self._found = from_first(self._found)  # the others might read it later, when it holds more
 
     def get(self, part: str) -> dict | None:
         """What was kept of a part, if anything."""

@@ -13,6 +13,7 @@ from sdr.nets.heads import Heads
 from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
 from sdr.route.calibrate import set_statistics
+from sdr.ssl.method import build
 from sdr.ssl.simsiam import SimSiam
 from sdr.ssl.store import load_network
 
@@ -36,7 +37,7 @@ class TrainedSdr:
     def __init__(self, directory: str | Path, calibration: str | Path | None, device: torch.device):
         network, self.spec, self.config = load_network(directory, device)
         self.n_subnets: int = self.config["n_subnets"]
-        template = SimSiam(self.spec, self.spec.subnet_widths, Heads(**self.config["heads"]))
+        template = build(self.config["method"], self.spec, self.spec.subnet_widths, Heads(**self.config["heads"]))
         template = template.eval().to(device, memory_format=torch.channels_last)
         self._supernet, self._subnets = network, SubNets(network, template, self.spec)
         self._statistics, self.common = None, False

@@ -1,7 +1,8 @@
 """Features of many sub-nets on the same images, what their paths share computed once.
 
 The paths of the sub-nets form a tree: `groups` branches a stage. A walk through it, a batch of images at a time, runs
-each stage once for each prefix: for 256 sub-nets 4 + 16 + 64 + 256 stages in place of 4 · 256.
+each stage once for each prefix: for 256 sub-nets 4 + 16 + 64 + 256 stages in place of 4 · 256. Several processes share
+the images; each gets all features.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from torch import Tensor
 from sdr.errors import UserError
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.paths import N_STAGES, path_of
+from sdr.ranks import gather, part, world
 from sdr.route.parts import DEPTH, Parts
 from sdr.route.trained import TrainedSdr
 
@@ -30,7 +32,7 @@ class Embedder:
         memory: bytes of features held at a time, at most; those of one sub-net in any case.
 
     Attributes:
-        cost: so far: macs, multiply-adds; forwards, images times networks.
+        cost: so far, of all processes: macs, multiply-adds; forwards, images times networks.
         full: multiply-adds of one image through one sub-net.
 
     Raises:
@@ -55,7 +57,7 @@ class Embedder:
         self._images, self._params, self._device = images, params, device
         self._share, self._memory, self._dim = share, memory, trained.template.backbone.num_features
         self._part_macs = self._parts.macs(self._view(np.arange(1)))
-        self.cost = {"macs": 0, "forwards": 0}
+        self._macs, self.cost = 0, {"macs": 0, "forwards": 0}
 
     @property
     def full(self) -> int:
@@ -64,13 +66,16 @@ class Embedder:
     def __call__(self, numbers: Sequence[int], rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (number, features `n×D` float32) of these sub-nets, in ascending order, for the images `rows`."""
         for together in self._chunks(sorted(numbers), len(rows)):
-            features = {number: np.empty((len(rows), self._dim), dtype=np.float32) for number in together}
-            for start in range(0, len(rows), self._params.batch_size):
-                batch = rows[start : start + self._params.batch_size]
+            mine, before = rows[part(len(rows))], self._macs
+            features = {number: np.empty((len(mine), self._dim), dtype=np.float32) for number in together}
+            for start in range(0, len(mine), self._params.batch_size):
+                batch = mine[start : start + self._params.batch_size]
                 for number, found in self._walk(self._view(batch), 0, together):
                     features[number][start : start + len(batch)] = found.float().cpu().numpy()
+            self.cost["macs"] += int(gather(np.array([self._macs - before]), world()).sum())
             self.cost["forwards"] += len(rows) * len(together)
-            yield from features.items()
+            for number, found in features.items():
+                yield number, gather(found, len(rows))
 
     def _chunks(self, numbers: list[int], n: int) -> list[list[int]]:
         """Split sub-nets into sets that are embedded together: as large as fits, with a prefix in common."""
@@ -85,7 +90,7 @@ class Embedder:
     def _walk(self, x: Tensor, depth: int, numbers: list[int]) -> Iterator[tuple[int, Tensor]]:
         """Run part `depth` of these sub-nets, which agree so far, and all that follows."""
         x = self._parts.run(depth, numbers[0], x)
-        self.cost["macs"] += len(x) * self._part_macs[depth]
+        self._macs += len(x) * self._part_macs[depth]
         if depth == N_STAGES:
             yield numbers[0], self._parts.pool(x)
             return

@@ -9,18 +9,18 @@ from torch import Tensor
 from sdr.ssl.simsiam import negative_cosine
 
 
-def siamkd_loss(p: list[Tensor], teacher_z: list[Tensor]) -> Tensor:
+def siamkd_loss(p: list[Tensor], teacher: list[Tensor]) -> Tensor:
     """L_SiamKD: the sub-net's prediction of one view predicts the super-net's projection of the other.
 
     Args:
         p: predictions h(f_Wi(x1)), h(f_Wi(x2)) of the sub-net, `N×P` each.
-        teacher_z: projections f_W0(x1), and f_W0(x2) for the symmetric loss, `N×P` each. With one, the loss is
-            Eq. 4 to the letter; with two, the mean of both directions. The print drops the minus sign.
+        teacher: f_W0(x1), and f_W0(x2) for the symmetric loss, `N×P` each; with BYOL of the target network. With one,
+            the loss is Eq. 4 to the letter; with two, the mean of both directions. The print drops the minus sign.
     """
     students = [p[1], p[0]]
-    return sum(negative_cosine(s, t) for s, t in zip(students, teacher_z)) / len(teacher_z)
+    return sum(negative_cosine(s, t) for s, t in zip(students, teacher)) / len(teacher)
 
 
-def l2_loss(z: list[Tensor], teacher_z: list[Tensor]) -> Tensor:
+def l2_loss(z: list[Tensor], teacher: list[Tensor]) -> Tensor:
     """Mean squared error between the projections `N×P` of the same view, the vanilla alternative."""
-    return sum(F.mse_loss(s, t.detach()) for s, t in zip(z, teacher_z)) / len(teacher_z)
+    return sum(F.mse_loss(s, t.detach()) for s, t in zip(z, teacher)) / len(teacher)

@@ -12,6 +12,7 @@ from torch import nn
 from sdr.errors import UserError
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
+from sdr.ssl.method import build
 from sdr.ssl.simsiam import SimSiam
 
 
@@ -20,6 +21,7 @@ def save_network(directory: Path, network: SimSiam, spec: Backbone, heads: Heads
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_file(state, directory / "model.safetensors")
     config = {
+        "method": network.method,
         "backbone": spec.model_dump(),
         "heads": heads.model_dump(),
         "parameters": {"supernet": count(network.backbone)},
@@ -39,7 +41,7 @@ def load_network(directory: str | Path, device: torch.device | None = None) -> t
     try:
         config = json.loads((directory / "config.json").read_text())
         spec, heads = Backbone(**config["backbone"]), Heads(**config["heads"])
-        network = SimSiam(spec, spec.supernet_widths, heads)
+        network = build(config["method"], spec, spec.supernet_widths, heads)
         network.load_state_dict(load_file(directory / "model.safetensors"))
     except FileNotFoundError as error:
         raise UserError(f"{error.filename or directory}: not found; run the stage that writes {directory}") from None

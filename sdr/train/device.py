@@ -5,14 +5,25 @@ import os
 import torch
 
 from sdr.errors import UserError
+from sdr.ranks import join, world
 
 
-def pick_device() -> torch.device:
+def pick_device(several: bool = False) -> torch.device:
     """The GPU if there is one, else the CPU; `$SDR_DEVICE` decides otherwise (`cpu`, `cuda:1`, …).
 
+    Args:
+        several: the program knows how to run in several processes; each takes the GPU of its number, and they meet.
+
     Raises:
-        UserError: a launcher has started several processes: each would write the same output.
+        UserError: a launcher has started several processes of a program that runs in one.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("SDR_LAUNCH starts several processes, but a stage runs in one so far: start one")
-    return torch.device(os.environ.get("SDR_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = os.environ.get("SDR_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    if world() == 1:
+        return torch.device(chosen)
+    if not several:
+        raise UserError("a launcher has started several processes, but this stage runs in one: start one")
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if chosen == "cuda" else torch.device(chosen)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    join(device)
+    return device

@@ -1,6 +1,7 @@
 """The two trainings of the pipeline, in terms of their parameters: the baseline, and SDR."""
 
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -9,13 +10,18 @@ from sdr.data.views import Views
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.params import Section
-from sdr.train.loop import Distillation, Optimization, Training
+from sdr.ssl.byol import Target
+from sdr.ssl.method import Method
+from sdr.train.compute import Compute
+from sdr.train.loop import Training
+from sdr.train.optimizers import Optimization
 from sdr.train.schedule import Schedule
+from sdr.train.step import Distillation
 from sdr.train.subsets import Subsets, subsets
 
 
 class Pretrain(Section):
-    """The baseline: SimSiam on all images, at a sub-net's width."""
+    """The baseline: plain self-supervised learning on all images, at a sub-net's width."""
 
     epochs: PositiveFloat
     optimization: Optimization
@@ -30,6 +36,7 @@ class Sdr(Section):
     first_phase: float = Field(gt=0, lt=1)
     phase_growth: PositiveFloat
     w0_share: float = Field(ge=0, lt=1)
+    train_teacher: bool
     progressive: bool
     subsets: Subsets
     distill: Literal["siamkd", "l2", "none"]
@@ -38,36 +45,61 @@ class Sdr(Section):
     log_every: PositiveInt
 
 
-def baseline(params: Pretrain, spec: Backbone, heads: Heads, views: Views, images: int, seed: int) -> Training:
-    """SimSiam on `images` images: a super-net that is its only sub-net."""
-    schedule = Schedule(_steps(params.epochs, images, params.optimization), 1, 1, 1.0, 1.0, 1.0, True, seed)
-    return Training(
-        spec.single(), heads, views, params.optimization, schedule, images, log_every=params.log_every
-    )
+@dataclass(frozen=True)
+class Common:
+    """What both trainings share: the parameters of these names."""
+
+    method: Method
+    byol: Target
+    backbone: Backbone
+    heads: Heads
+    views: Views
+    compute: Compute
+    seed: int
+
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> "Common":
+        """From what `sdr.params.load` gave, which may be more."""
+        return cls(**{field.name: params[field.name] for field in fields(cls)})
+
+    def training(self, stage: str, spec: Backbone, **others: Any) -> Training:
+        """A training with these."""
+        return Training(
+            stage=stage, method=self.method, target=self.byol, spec=spec, heads=self.heads, views=self.views,
+            compute=self.compute, **others,
+        )  # fmt: skip
 
 
-def sdr(
-    params: Sdr, spec: Backbone, heads: Heads, views: Views, assignment: np.ndarray, n_subnets: int, seed: int
-) -> Training:
+def baseline(params: Pretrain, common: Common, images: int) -> Training:
+    """The baseline's method on `images` images: a super-net that is its only sub-net."""
+    schedule = Schedule(_steps(params.epochs, images, params.optimization), 1, 1, 1.0, 1.0, 1.0, True, common.seed)
+    return common.training(
+        "pretrain", common.backbone.single(), optimization=params.optimization, schedule=schedule, images=images,
+        log_every=params.log_every,
+    )  # fmt: skip
+
+
+def sdr(params: Sdr, common: Common, assignment: np.ndarray, n_subnets: int) -> Training:
     """Algorithm 1 on the clusters `assignment` (`N` int64)."""
     images = len(assignment)
     schedule = Schedule(
         steps=_steps(params.epochs, images, params.optimization),
         n_subnets=n_subnets,
-        groups=spec.groups,
+        groups=common.backbone.groups,
         first_phase=params.first_phase,
         phase_growth=params.phase_growth,
         w0_share=params.w0_share,
         progressive=params.progressive,
-        seed=seed,
+        seed=common.seed,
     )
     distillation = Distillation(
-        loss=params.distill, views=params.distill_views, weight=params.distill_weight
+        loss=params.distill, views=params.distill_views, weight=params.distill_weight, train_teacher=params.train_teacher
     )
-    parts = subsets(assignment, n_subnets, params.subsets, seed)
-    return Training(
-        spec, heads, views, params.optimization, schedule, images, parts, distillation, params.log_every
-    )
+    return common.training(
+        "train_sdr", common.backbone, optimization=params.optimization, schedule=schedule, images=images,
+        subsets=subsets(assignment, n_subnets, params.subsets, common.seed), distillation=distillation,
+        log_every=params.log_every,
+    )  # fmt: skip
 
 
 def _steps(epochs: float, images: int, params: Optimization) -> int:

@@ -1,53 +1,34 @@
 """The training of a super-net and its sub-nets (paper, Algorithm 1). With no sub-net it is the baseline's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Tensor, nn
 
-from sdr.data.views import Views, random_view, unit_interval
+from sdr.data.views import Views, make_view, unit_interval
+from sdr.errors import UserError
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
-from sdr.params import Section
-from sdr.ssl.distill import l2_loss, siamkd_loss
-from sdr.ssl.simsiam import SimSiam, simsiam_loss
-from sdr.train.checkpoint import Checkpoint
+from sdr.ranks import any_of, from_first, rank, world
+from sdr.ssl.byol import Target
+from sdr.ssl.method import Method, build
+from sdr.ssl.simsiam import SimSiam
+from sdr.train.batches import Batch, Batches, Images
+from sdr.train.checkpoint import Checkpoints, scratch
+from sdr.train.compute import Compute, determinism, place
+from sdr.train.memory import keep_freed_memory
+from sdr.train.norms import batch_statistics
+from sdr.train.optimizers import Optimization
 from sdr.train.pairs import Pairs
-from sdr.train.randomness import derive, draw_batch, torch_rng
+from sdr.train.randomness import derive
 from sdr.train.schedule import W0, Schedule, cosine
-from sdr.train.watch import Watch
-
-
-class Optimization(Section):
-    """SGD as in SimSiam; the peak learning rate is `lr · batch_size / 256`."""
-
-    batch_size: PositiveInt = Field(ge=2)
-    lr: PositiveFloat
-    momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    warmup_epochs: float = Field(ge=0)
-
-
-class Distillation(Section):
-    """What the sub-nets learn from W_0."""
-
-    loss: Literal["siamkd", "l2", "none"]
-    views: Literal[1, 2]  # of the teacher: 1 is Eq. 4 to the letter, 2 is symmetric
-    weight: PositiveFloat
-
-
-class Images(Protocol):
-    """Where batches come from, `sdr.data.store.ImageStore` say."""
-
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        """Image indices `B` → `B×S×S×3` uint8."""
+from sdr.train.signals import deferred_signals
+from sdr.train.step import Distillation, Outcome, Rates, Trainee
+from sdr.train.watch import Watch, peak_mib
 
 
 @dataclass(frozen=True)
@@ -55,127 +36,161 @@ class Training:
     """All that a training depends on.
 
     Attributes:
+        stage: its name in messages.
         subsets: the image indices of D_1 … D_k, a sub-net each; D_0 is the union of all images.
         images: N, the size of D_0.
     """
 
+    stage: str
+    method: Method
+    target: Target
     spec: Backbone
     heads: Heads
     views: Views
     optimization: Optimization
     schedule: Schedule
     images: int
+    compute: Compute
     subsets: list[np.ndarray] = field(default_factory=list)
     distillation: Distillation | None = None
     log_every: int = 10
 
+    def rates(self, step: int) -> Rates:
+        """Learning rates and target momentum of a step."""
+        steps, peak = self.schedule.steps, self.optimization.peak
+        warmup = round(self.optimization.warmup_epochs * self.images / self.optimization.batch_size)
+        encoder = peak * cosine(step, steps, warmup)
+        fixed = self.method == "simsiam"  # its predictor's learning rate does not decay (section 4.2)
+        return Rates(encoder, peak if fixed else encoder, self.target.at(step, steps))
 
-def train(job: Training, data: Images, checkpoint: Checkpoint, device: torch.device) -> tuple[SimSiam, list[dict]]:
-    """Run `job`; return W_0 with its heads (batch-norm statistics are left to calibration), and the history.
+
+def train(
+    job: Training, data: Images, checkpoints: Checkpoints, device: torch.device
+) -> tuple[SimSiam, list[dict], dict]:
+    """Run `job`.
+
+    Returns:
+        W_0 with its heads (batch-norm statistics are left to calibration); the history, a row a look; and the cost:
+        `seconds`, `images`, `images_per_s`, `wait_share` (of the time, spent waiting for data), `peak_mib`, `device`,
+        `processes`.
 
     Raises:
-        UserError: a network collapsed or its loss is not finite.
+        UserError: a network collapsed, its loss is not finite, or the device's memory is too small.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the state after the step that ran then is saved.
     """
-    torch.manual_seed(derive(job.schedule.seed, "weights"))
-    supernet = SimSiam(job.spec, job.spec.supernet_widths, job.heads).to(device, memory_format=torch.channels_last)
-    template = SimSiam(job.spec, job.spec.subnet_widths, job.heads).to(device, memory_format=torch.channels_last)
-    optimizers = _sgd(supernet, job.optimization), _sgd(template, job.optimization)
-    subnets = SubNets(supernet, template, job.spec, optimizers)
-    history: list[dict] = []
-    step = 0
-    if state := checkpoint.load():
-        supernet.load_state_dict(state["supernet"])
-        optimizers[0].load_state_dict(state["optimizer"])
-        subnets = SubNets(supernet, template, job.spec, optimizers)  # the state's tensors are new ones
-        history, step = state["history"], state["step"]
-        print(f"going on from step {step} of {job.schedule.steps}")
-
-    def snapshot() -> dict:
-        return {"supernet": supernet.state_dict(), "optimizer": optimizers[0].state_dict(), "step": step} | {
-            "history": history
-        }
-
-    everything = np.arange(job.images)
-    steps, size, seed = job.schedule.steps, job.optimization.batch_size, job.schedule.seed
-    warmup = round(job.optimization.warmup_epochs * job.images / size)
-    watch = Watch("training", steps, step, job.log_every, history)
     try:
-        with Pairs(device) as pairs, batch_statistics(supernet), batch_statistics(template):
-            while step < steps:
-                number = job.schedule.network(step)
-                indices = draw_batch(everything if number == W0 else job.subsets[number], size, seed, step)
-                x = unit_interval(torch.from_numpy(data.read(indices)).to(device))
-                draws = (torch_rng(seed, "views", step, i) for i in (1, 2))
-                views = pairs.map(lambda draw, x=x: random_view(x, job.views, draw), *draws)
-                peak = job.optimization.lr * size / 256
-                lr = peak * cosine(step, steps, warmup)
-                if number == W0:
-                    losses, z = _step(supernet, views, None, None, optimizers[0], lr, peak, pairs)
-                else:
-                    path = path_of(number, job.spec.groups)
-                    subnets.check_out(path)
-                    losses, z = _step(template, views, supernet, job.distillation, optimizers[1], lr, peak, pairs)
-                    subnets.check_in(path)
-                name = "W0" if number == W0 else str(number)
-                watch.look(step, name, job.schedule.phase(step), losses, z, lr)
-                step += 1
-                checkpoint.save(snapshot)
-    finally:
-        watch.close()
-    return supernet, history
+        with determinism(job.compute.deterministic and device.type == "cuda"):
+            return _train(job, data, checkpoints, device)
+    except torch.OutOfMemoryError as error:
+        size = job.optimization.batch_size
+        raise UserError(
+            f"{device}: out of memory with a batch of {size} images ({size // world()} a process): raise "
+            f"compute.{device.type}.accumulate, lower batch_size, set resident: false there, or start more processes; "
+            f"the last good checkpoint is {checkpoints.last} ({str(error).splitlines()[0]})"
+        ) from None
+
+
+def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.device) -> tuple[SimSiam, list[dict], dict]:
+    settings = job.compute.on(device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    state = from_first(checkpoints.load() if rank() == 0 else None)
+    step, history, cost = (state["step"], state["history"], state["cost"]) if state else (0, [], {"seconds": 0.0, "waited": 0.0})
+    with ExitStack() as stack:
+        pairs = stack.enter_context(Pairs(device, wanted=world() == 1 and not settings.compile))
+        torch.manual_seed(derive(job.schedule.seed, "weights"))
+        networks = [
+            place(build(job.method, job.spec, widths, job.heads), device, settings)
+            for widths in (job.spec.supernet_widths, job.spec.subnet_widths)[: 2 if job.subsets else 1]
+        ]
+        w0, *sub = (Trainee(network, job.optimization, settings, pairs) for network in networks)
+        if state:
+            w0.network.load_state_dict(state["supernet"])
+            w0.optimizer.load_state_dict(state["optimizer"])
+            print(f"{job.stage}: going on from step {step:,} of {job.schedule.steps:,}")
+        stack.enter_context(batch_statistics(*networks))
+        subnets = SubNets(w0.network, sub[0].network, job.spec, (w0.optimizer, sub[0].optimizer)) if sub else None
+        watch = Watch(
+            job.stage, job.schedule.steps, step, job.log_every, job.optimization.batch_size, history, scratch()
+        )
+        stack.callback(watch.close)
+        watch.good = checkpoints.last
+        signals = stack.enter_context(deferred_signals())
+        began, batches = time.perf_counter(), Batches(
+            data, job.subsets, job.schedule, job.optimization.batch_size, job.views, step, device, settings.resident
+        )
+
+        def spent() -> dict:
+            return {"seconds": cost["seconds"] + time.perf_counter() - began, "waited": cost["waited"] + batches.waited}
+
+        def save() -> None:
+            if rank() == 0:
+                state = {"supernet": w0.network.state_dict(), "optimizer": w0.optimizer.state_dict()}
+                checkpoints.save(state | {"step": step, "history": history, "cost": spent()}, step)
+            watch.good = checkpoints.last
+
+        for batch in stack.enter_context(batches):
+            phase, rates = job.schedule.phase(step), job.rates(step)
+            outcome = _step(job, batch, w0, sub[0] if sub else None, subnets, pairs, rates, watch.due(step))
+            if watch.due(step):
+                watch.look(step, batch.network, phase, outcome, rates)
+            watch.count(step)
+            step += 1
+            if watch.due(step) or world() == 1:  # several processes must stop at the same step
+                if any_of(signals.received is not None):
+                    save()
+                    raise KeyboardInterrupt
+            if rank() == 0 and checkpoints.due():
+                watch.check(step - 1, batch.network, phase, float(outcome.losses.sum()))
+                save()
+    return _plain(job, w0.network), history, _bill(job, spent(), device)
 
 
 def _step(
-    network: SimSiam,
-    views: tuple[Tensor, Tensor],
-    teacher: SimSiam | None,
-    distillation: Distillation | None,
-    optimizer: torch.optim.Optimizer,
-    lr: float,
-    peak: float,
+    job: Training,
+    batch: Batch,
+    w0: Trainee,
+    sub: Trainee | None,
+    subnets: SubNets | None,
     pairs: Pairs,
-) -> tuple[dict[str, Tensor], Tensor]:
-    """One step of L_SSL(D_0; W_0), or of L_SSL(D_i; W_i) + L_SiamKD(D_i; W_i)."""
-    teacher_z: list[Tensor] = []
-    if teacher is not None and distillation is not None and distillation.loss != "none":
-        with torch.no_grad():
-            project = lambda x: teacher.projector(teacher.backbone(x))  # noqa: E731
-            teacher_z = [project(views[0])] if distillation.views == 1 else [*pairs.map(project, *views)]
-
-    def losses(z1: Tensor, p1: Tensor, z2: Tensor, p2: Tensor) -> Tensor:
-        ssl = simsiam_loss(p1, p2, z1, z2)
-        if not teacher_z:
-            return torch.stack([ssl, torch.zeros_like(ssl)])
-        distill = siamkd_loss([p1, p2], teacher_z) if distillation.loss == "siamkd" else l2_loss([z1, z2], teacher_z)
-        return torch.stack([ssl, distillation.weight * distill])
-
-    first, second = pairs.map(network, *views)  # z, p of each view
-    optimizer.param_groups[0]["lr"] = lr  # the encoder's
-    optimizer.param_groups[1]["lr"] = peak  # the predictor's stays (SimSiam, section 4.2)
-    optimizer.zero_grad(set_to_none=True)
-    ssl, distill = pairs.backward(losses, [*first], [*second])
-    optimizer.step()
-    return {"loss": ssl + distill, "ssl": ssl, "distill": distill}, first[0].detach()
+    rates: Rates,
+    norm: bool,
+) -> Outcome:
+    """One draw of Algorithm 1: a step of W_0, or of the sub-net W_i that W_0 teaches."""
+    x = unit_interval(batch.images)
+    views = pairs.map(lambda draws: make_view(x, draws, job.views), *batch.draws)
+    if batch.network == W0:
+        return w0.step(views, [], None, rates, norm)
+    how = job.distillation
+    if how.train_teacher:
+        targets = w0.step(views, [], None, rates, False).targets
+        taught = [] if how.loss == "none" else targets[: how.views]
+    else:
+        taught = w0.teach(views, how)
+    path = path_of(batch.network, job.spec.groups)
+    subnets.check_out(path)
+    outcome = sub.step(views, taught, how, rates, norm)
+    subnets.check_in(path)
+    return outcome
 
 
-@contextmanager
-def batch_statistics(network: nn.Module) -> Iterator[None]:
-    """Within the block batch norms normalise by the batch and keep nothing; calibration sets what evaluation uses."""
-    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for layer in layers:
-        layer.track_running_stats = False
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.track_running_stats = True
+def _plain(job: Training, network: SimSiam) -> SimSiam:
+    """The same network with ordinary batch norms, which calibration knows."""
+    if world() == 1:
+        return network
+    plain = build(job.method, job.spec, job.spec.supernet_widths, job.heads)
+    plain.load_state_dict(network.state_dict())
+    return plain.to(next(network.parameters()).device, memory_format=torch.channels_last)
 
 
-def _sgd(network: SimSiam, params: Optimization) -> torch.optim.SGD:
-    """SGD with its momentum there from the start (zeros), so that it can be sliced."""
-    encoder = [*network.backbone.parameters(), *network.projector.parameters()]
-    groups: list[dict] = [{"params": encoder}, {"params": [*network.predictor.parameters()]}]
-    optimizer = torch.optim.SGD(groups, lr=0.0, momentum=params.momentum, weight_decay=params.weight_decay)
-    for parameter in network.parameters():
-        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-    return optimizer
+def _bill(job: Training, spent: dict, device: torch.device) -> dict:
+    images = job.schedule.steps * job.optimization.batch_size
+    return {
+        "seconds": round(spent["seconds"], 1),
+        "images": images,
+        "images_per_s": round(images / spent["seconds"], 1),
+        "wait_share": round(spent["waited"] / spent["seconds"], 4),
+        "peak_mib": peak_mib(device),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "processes": world(),
+    }

@@ -14,12 +14,18 @@ B = TypeVar("B")
 
 class Pairs:
     """Runs a function on two arguments: side by side on a CPU, each with half of the cores; one after the other on
-    a GPU, which needs no such help. For a given number of cores the results are always the same bits."""
+    a GPU, which needs no such help, and where it is not wanted. For a given number of cores the results are always the
+    same bits."""
 
-    def __init__(self, device: torch.device):
+    def __init__(self, device: torch.device, wanted: bool = True):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._threads = min(torch.get_num_threads(), cores)
-        self._pool = ThreadPoolExecutor(1) if device.type == "cpu" and self._threads > 1 else None
+        self._pool = ThreadPoolExecutor(1) if wanted and device.type == "cpu" and self._threads > 1 else None
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether the two run at once."""
+        return self._pool is not None
 
     def __enter__(self) -> "Pairs":
         if self._pool:

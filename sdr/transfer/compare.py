@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 from sdr.params import Section
 from sdr.transfer.layouts import LAYOUTS
 
-RESERVED = ("baseline", "w0", "sdr", "ensemble", "gain")  # columns of the tables, so no entry of `compare` may have these names
+RESERVED = ("baseline", "w0", "sdr", "ensemble", "votes", "gain")  # columns of the tables, so no entry of `compare` may have these names
 # Of the same name and the same keys in torchvision and in timm.
 ResNetName = Literal[
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "wide_resnet101_2",

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sdr.data.detection import DetectionSet
-from sdr.train.checkpoint import Checkpoint
+from sdr.train.checkpoint import States
 from sdr.transfer.detector_params import Detector
 from sdr.transfer.finetune import FineTuning
 from sdr.transfer.voc_ap import evaluate
@@ -20,9 +20,9 @@ def score(
     seed: int,
     device: torch.device,
     name: str,
-    checkpoint: Checkpoint,
+    checkpoints: States,
 ) -> dict:
-    """Fine-tune a detector over `backbone`, going on from `checkpoint`, and evaluate it.
+    """Fine-tune a detector over `backbone`, going on from `checkpoints`, and evaluate it.
 
     Returns:
         what `voc_ap.evaluate` does, but `per_class` by the names of the classes; `iterations`, `images` (of each
@@ -32,10 +32,10 @@ def score(
         UserError: the backbone or the data cannot be trained with, or the training diverges.
     """
     job = FineTuning(backbone, data, "trainval", params, seed, device, decay=True, name=name)
-    if state := checkpoint.load():
+    if state := checkpoints.load():
         job.restore(state)
         print(f"{name}: going on from iteration {job.iteration} of {params.iterations}")
-    job.advance(params.iterations, checkpoint.save)
+    job.advance(params.iterations, checkpoints)
     truth = data.annotations("test")
     result = evaluate(truth, job.detect(truth), len(data.classes))
     per_class = {name: result["per_class"][label] for label, name in enumerate(data.classes, 1)}

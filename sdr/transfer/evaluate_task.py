@@ -1,5 +1,6 @@
 """Linear and kNN evaluation of a frozen backbone on one task."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from sdr.data.task import Task
 from sdr.errors import UserError
 from sdr.nets.embed import Embedding, embed
 from sdr.route.knn import Knn, knn_scores
-from sdr.transfer.linear import Linear, evaluate
+from sdr.transfer.linear import Linear, choose_and_fit, evaluate, judge
 from sdr.transfer.metrics import score
 
 
@@ -41,20 +42,56 @@ def evaluate_task(
     Raises:
         UserError: features that are not finite.
     """
-    splits = ["train", *(["val"] if task.has_val else []), "test"]
-    x = {split: _features(name, backbone, task, split, protocol.embed, device) for split in splits}
-    y = {split: task.targets(split) for split in splits}
-    val = (x["val"], y["val"]) if task.has_val else None
+    data = _Split.embed(name, backbone, task, protocol, device)
     result = evaluate(
-        x["train"], y["train"], val, x["test"], y["test"], task.classes, task.metric, protocol.linear, protocol.seed,
-        device,
+        data.train[0], data.train[1], data.val, data.test_x, data.test_y, task.classes, task.metric, protocol.linear,
+        protocol.seed, device,
     )  # fmt: skip
-    known_x, known_y = x["train"], y["train"]
-    if task.has_val:
-        known_x, known_y = np.concatenate([known_x, x["val"]]), np.concatenate([known_y, y["val"]])
-    knn = protocol.knn
-    votes = knn_scores(known_x, known_y, x["test"], len(task.classes), knn.k, knn.temperature)
-    return result | {"knn": score(task.metric, votes, y["test"])}
+    return result | {"knn": score(task.metric, data.votes(len(task.classes), protocol.knn), data.test_y)}
+
+
+def evaluate_votes(members: Iterable[nn.Module], task: Task, protocol: Protocol, device: torch.device) -> dict:
+    """Evaluate several networks by the mean of what each says alone: class probabilities of its own classifier, with its
+    own penalty, and its neighbours' votes. Costs as much as all of them.
+
+    Args:
+        members: backbones; each may be overwritten when the next is asked for.
+
+    Returns:
+        `linear`, `linear_interval`, `per_class` and `knn` as of `evaluate_task`.
+    """
+    probabilities, votes = [], []
+    for number, backbone in enumerate(members, 1):
+        data = _Split.embed(f"{number} of the ensemble", backbone, task, protocol, device)
+        fit, *_ = choose_and_fit(*data.train, data.val, len(task.classes), task.metric, protocol.linear, device)
+        probabilities.append(fit.probabilities(data.test_x, data.test_y.ndim == 2))
+        votes.append(data.votes(len(task.classes), protocol.knn))
+    judged = judge(np.mean(probabilities, axis=0), data.test_y, task.classes, task.metric, protocol.seed)
+    return judged | {"knn": score(task.metric, np.mean(votes, axis=0), data.test_y)}
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Features n×D float32 and targets of a task's splits."""
+
+    train: tuple[np.ndarray, np.ndarray]
+    val: tuple[np.ndarray, np.ndarray] | None
+    test_x: np.ndarray
+    test_y: np.ndarray
+
+    @classmethod
+    def embed(cls, name: str, backbone: nn.Module, task: Task, protocol: Protocol, device: torch.device) -> "_Split":
+        def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
+            return _features(name, backbone, task, split, protocol.embed, device), task.targets(split)
+
+        train = pair("train")
+        return cls(train, pair("val") if task.has_val else None, *pair("test"))
+
+    def votes(self, n_classes: int, knn: Knn) -> np.ndarray:
+        """What neighbours from train and val together say of the test images, n×C."""
+        known = [self.train, *([self.val] if self.val else [])]
+        x, y = (np.concatenate(each) for each in zip(*known))
+        return knn_scores(x, y, self.test_x, n_classes, knn.k, knn.temperature)
 
 
 def _features(

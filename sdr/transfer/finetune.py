@@ -5,7 +5,7 @@ the losses see. So two backbones train on the same batches, and a resumed traini
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 from sdr.data.detection import Annotation, DetectionSet
 from sdr.errors import UserError
+from sdr.train.checkpoint import States
+from sdr.train.signals import deferred_signals
 from sdr.transfer.detect_parts import SeededSampler
 from sdr.transfer.detect_pyramid import batch_norms
 from sdr.transfer.detection_batches import (
@@ -34,8 +36,6 @@ from sdr.transfer.voc_ap import Detections
 
 WARMUP_START = 1 / 1000  # of the learning rate
 GAMMA = 0.1  # factor at each of `steps`
-
-Save = Callable[[Callable[[], dict]], None]  # sdr.train.checkpoint.Checkpoint.save, say
 
 
 class FineTuning:
@@ -83,12 +83,21 @@ class FineTuning:
         self._images = trainable(data.annotations(split), len(data.classes), split)
         self._batches = Batches(self._images, params.batch, params.train_sizes, FLIP, seed, "detection")
 
-    def advance(self, until: int, save: Save | None = None) -> None:
-        """Train up to iteration `until`; `save(self.state)` is called after each iteration.
+    def advance(self, until: int, states: States | None = None) -> None:
+        """Train up to iteration `until`; save into `states` when due, and when interrupted.
 
         Raises:
             UserError: the loss is not finite.
+            KeyboardInterrupt: SIGINT or SIGTERM came; the last iteration is whole, and saved.
         """
+        with deferred_signals() as signals:
+            for _ in self._iterations(until):
+                if states is not None and (states.due() or signals.received):
+                    states.save(self.state(), self.iteration)
+                if signals.received:
+                    raise KeyboardInterrupt
+
+    def _iterations(self, until: int) -> Iterator[None]:
         self.model.train()
         batches = decoded(self._data, (self._batches(t) for t in range(self.iteration, until)))
         bar = tqdm(batches, self.name, total=until, initial=self.iteration, unit="it", disable=None)
@@ -102,8 +111,7 @@ class FineTuning:
                 self.history.append({"iteration": t, "lr": round(rate, 10), "loss": total} | terms)
                 bar.set_postfix(loss=f"{total:.3f}")
             self.iteration = t + 1
-            if save is not None:
-                save(self.state)
+            yield
 
     def _examples(self, batch: list[Item], images: list[np.ndarray]) -> list[tuple[Tensor, dict]]:
         longest, device = self.params.max_size, self._device

@@ -56,8 +56,15 @@ class Fit:
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Features n×D -> class scores n×C float64."""
-        x = torch.as_tensor(x, dtype=torch.float64, device=self.weight.device)
-        return (x @ self.weight + self.bias).cpu().numpy()
+        return self._logits(x).cpu().numpy()
+
+    def probabilities(self, x: np.ndarray, multilabel: bool) -> np.ndarray:
+        """Features n×D -> probabilities n×C float64: of the classes, or of each label."""
+        logits = self._logits(x)
+        return (torch.sigmoid(logits) if multilabel else torch.softmax(logits, dim=1)).cpu().numpy()
+
+    def _logits(self, x: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(x, dtype=torch.float64, device=self.weight.device) @ self.weight + self.bias
 
 
 def fit_path(
@@ -140,26 +147,46 @@ def evaluate(
         penalty_at_edge (bool), iterations, gradient_norm and converged of the final fit, per_class {class:
         percent or None where the test has none}, dim.
     """
-    if val is None:
-        kept, held = hold_out(len(train_x), params.val_fraction)
-        train, val = (train_x[kept], train_y[kept]), (train_x[held], train_y[held])
-    else:
-        train = (train_x, train_y)
-    penalty, val_score = choose_penalty(train, val, len(classes), metric, params, device)
-    both = np.concatenate([train[0], val[0]]), np.concatenate([train[1], val[1]])
-    (fit,) = fit_path(*both, len(classes), [penalty], params, device)
-    scores = fit.scores(test_x)
-    each = metrics.per_class(metric, scores, test_y)
+    fit, penalty, val_score = choose_and_fit(train_x, train_y, val, len(classes), metric, params, device)
     grid = params.grid()
-    return {
-        "linear": metrics.score(metric, scores, test_y),
-        "linear_interval": list(metrics.bootstrap_interval(scores, test_y, metric, seed)),
+    return judge(fit.scores(test_x), test_y, classes, metric, seed) | {
         "val": val_score,
         "penalty": penalty,
         "penalty_at_edge": len(grid) > 1 and penalty in (grid[0], grid[-1]),
         "iterations": fit.solution.iterations,
         "gradient_norm": fit.solution.gradient_norm,
         "converged": fit.solution.converged,
-        "per_class": {c: None if np.isnan(v) else float(v) for c, v in zip(classes, each, strict=True)},
         "dim": int(train_x.shape[1]),
+    }
+
+
+def choose_and_fit(
+    train_x: np.ndarray,
+    train_y: np.ndarray,
+    val: tuple[np.ndarray, np.ndarray] | None,
+    n_classes: int,
+    metric: str,
+    params: Linear,
+    device="cpu",
+) -> tuple[Fit, float, float]:
+    """Return the classifier of the best penalty, fitted on train and validation together, the penalty, and its
+    validation score in percent. Arguments as of `evaluate`."""
+    if val is None:
+        kept, held = hold_out(len(train_x), params.val_fraction)
+        train, val = (train_x[kept], train_y[kept]), (train_x[held], train_y[held])
+    else:
+        train = (train_x, train_y)
+    penalty, val_score = choose_penalty(train, val, n_classes, metric, params, device)
+    both = np.concatenate([train[0], val[0]]), np.concatenate([train[1], val[1]])
+    (fit,) = fit_path(*both, n_classes, [penalty], params, device)
+    return fit, penalty, val_score
+
+
+def judge(scores: np.ndarray, test_y: np.ndarray, classes: list[str], metric: str, seed: int) -> dict:
+    """Return `linear`, `linear_interval` and `per_class` (as of `evaluate`) of class scores n×C on the test split."""
+    each = metrics.per_class(metric, scores, test_y)
+    return {
+        "linear": metrics.score(metric, scores, test_y),
+        "linear_interval": list(metrics.bootstrap_interval(scores, test_y, metric, seed)),
+        "per_class": {c: None if np.isnan(v) else float(v) for c, v in zip(classes, each, strict=True)},
     }

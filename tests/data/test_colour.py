@@ -51,14 +51,21 @@ def test_hue_an_image(values, seed):
 @given(values=st.lists(st.floats(0.1, 2.0), min_size=3, max_size=3), seed=st.integers(0, 99))
 def test_blur_an_image(values, seed):
     x = torch.rand(3, 3, 24, 20, generator=torch_rng(seed))
-    got = colour.gaussian_blur(x, torch.tensor(values))
+    got = colour.gaussian_blur(x, torch.tensor(values), 2.0)
     expected = each(lambda image, s: tv.gaussian_blur(image, [13, 13], [s, s]), x, values)
     torch.testing.assert_close(got, expected, rtol=1e-3, atol=2e-3)
 
 
 def test_images_that_are_not_chosen_stay():
     x = pictures(0, 4)
-    apply = torch.tensor([True, False, True, False])
-    got = colour.jitter(x, [0.4, 0.4, 0.4, 0.1], apply, torch_rng(1))
-    torch.testing.assert_close(got[~apply], x[~apply], rtol=1e-5, atol=1e-5)
+    change = torch.tensor([[0.3, -0.2, 0.4, 0.1], [0, 0, 0, 0], [-0.4, 0.1, 0.2, -0.1], [0, 0, 0, 0]])
+    got = colour.jitter(x, change, [2, 0, 3, 1])
+    torch.testing.assert_close(got[1::2], x[1::2], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(got[2], x[2], atol=1e-2)
+
+
+def test_the_order_is_kept():
+    x, change = pictures(0), torch.tensor([[0.4, -0.4, 0.0, 0.0]] * 3)
+    first = colour.adjust_contrast(colour.adjust_brightness(x, 1 + change[:, :1, None, None]), 1 + change[:, 1:2, None, None])
+    torch.testing.assert_close(colour.jitter(x, change, [0, 3, 1, 2]), first)
+    assert not torch.allclose(colour.jitter(x, change, [1, 0, 2, 3]), first, atol=1e-2)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision.transforms import v2
 
-from sdr.data.views import Views, crop_boxes, crop_resize_flip, normalise, random_view, unit_interval
+from sdr.data.views import Views, crop_boxes, crop_resize_flip, draw, make_view, normalise, unit_interval
 from sdr.train.randomness import torch_rng
 
 VIEWS = Views(
-    size=32, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=0.5, blur_sigma=[0.1, 2.0]
+    size=32, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=[0.5, 0.1],
+    blur_sigma=[0.1, 2.0], solarise_p=[0.0, 0.2],
 )
 
 
@@ -46,8 +47,9 @@ def test_crops_have_torchvisions_distribution(shape):
     assert (ours[:, :2] >= 0).all() and (ours[:, 2:] >= 1).all()
 
 
-def test_views_have_torchvisions_distribution():
-    """Per-image mean, deviation and colourfulness of whole views: two-sample tests against the published pipeline."""
+@pytest.mark.parametrize("which, blur, solarise", [(0, 0.5, 0.0), (1, 0.1, 0.2)])
+def test_views_have_torchvisions_distribution(which, blur, solarise):
+    """Per-image mean, deviation and colourfulness of whole views: two-sample tests against the published pipelines."""
     rng = np.random.default_rng(0)
     base = tv.resize(torch.from_numpy(rng.integers(0, 256, (1, 3, 12, 12), dtype=np.uint8)), [64, 64], antialias=True)
     images = base.expand(1500, -1, -1, -1)
@@ -58,12 +60,13 @@ def test_views_have_torchvisions_distribution():
             v2.ToDtype(torch.float32, scale=True),
             v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.4, 0.1)], p=0.8),
             v2.RandomGrayscale(0.2),
-            v2.RandomApply([v2.GaussianBlur(13, (0.1, 2.0))], p=0.5),
+            v2.RandomApply([v2.GaussianBlur(13, (0.1, 2.0))], p=blur),
+            v2.RandomSolarize(0.5, p=solarise),
         ]
     )
     torch.manual_seed(0)
     theirs = normalise(torch.stack([reference(image) for image in images]))
-    ours = random_view(unit_interval(images.permute(0, 2, 3, 1)), VIEWS, torch_rng(3))
+    ours = make_view(unit_interval(images.permute(0, 2, 3, 1)), draw(1500, 64, 64, VIEWS, which, torch_rng(3)), VIEWS)
 
     def measures(x: torch.Tensor) -> list[torch.Tensor]:
         edges = (x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3))
@@ -74,12 +77,28 @@ def test_views_have_torchvisions_distribution():
         assert stats.ks_2samp(a, b).pvalue > 1e-3
 
 
+def test_solarised_pixels_are_turned_over_where_they_are_bright():
+    x = torch.rand(40, 3, 12, 12)
+    only = VIEWS.model_copy(update={"solarise_p": [0.0, 0.5], "jitter_p": 0.0, "grey_p": 0.0, "blur_p": [0.0, 0.0]})
+    drawn = draw(40, 12, 12, only, 1, torch_rng(0))
+    plain = crop_resize_flip(x, drawn.box, drawn.flip, 32)
+    expected = torch.stack([tv.solarize(a, 0.5) if yes else a for a, yes in zip(plain, drawn.solarise)])
+    assert 5 < drawn.solarise.sum() < 35
+    torch.testing.assert_close(make_view(x, drawn, only), normalise(expected))
+
+
 def test_views_are_a_function_of_the_generators_key():
     x = unit_interval(torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8))
-    first, again, other = (random_view(x, VIEWS, torch_rng(*key)) for key in [(0, 5), (0, 5), (0, 6)])
+    first, again, other = (make_view(x, draw(6, 20, 20, VIEWS, 0, torch_rng(*key)), VIEWS) for key in [(0, 5), (0, 5), (0, 6)])
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == (6, 3, 32, 32) and first.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_part_of_a_batch_sees_what_it_sees_in_the_whole():
+    x, drawn = torch.rand(9, 3, 20, 20), draw(9, 20, 20, VIEWS, 0, torch_rng(1))
+    whole, part = make_view(x, drawn, VIEWS), slice(3, 7)
+    torch.testing.assert_close(make_view(x[part], drawn.part(part), VIEWS), whole[part], rtol=1e-5, atol=1e-5)
 
 
 def test_unit_interval():

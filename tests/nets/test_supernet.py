@@ -12,9 +12,10 @@ from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.heads import Heads
 from sdr.nets.paths import N_STAGES
 from sdr.nets.supernet import Axis, SubNets, blocks, split_axes
-from sdr.ssl.simsiam import SimSiam, simsiam_loss
+from sdr.ssl.byol import Byol
+from sdr.ssl.simsiam import SimSiam
 
-HEADS = Heads(projection=12, prediction=4, layers=2)
+HEADS = Heads(projection=12, hidden=12, layers=2, output_norm=True, prediction=4)
 
 
 def make_spec(**changes) -> Backbone:
@@ -140,8 +141,8 @@ def test_a_step_on_a_path_changes_that_path_alone(data):
     path = data.draw(paths(spec))
     before = snapshot(supernet, optimizers[0])
     subnets.check_out(path)
-    (z1, p1), (z2, p2) = template(torch.randn(4, 3, 32, 32)), template(torch.randn(4, 3, 32, 32))
-    simsiam_loss(p1, p2, z1, z2).backward()
+    (_, p1, t1), (_, p2, t2) = template(torch.randn(4, 3, 32, 32)), template(torch.randn(4, 3, 32, 32))
+    template.loss(p1, p2, t1, t2).backward()
     optimizers[1].step()
     subnets.check_in(path)
     after = snapshot(supernet, optimizers[0])
@@ -181,8 +182,8 @@ def test_a_sub_net_computes_what_the_restricted_supernet_computes(data):
     x1, x2 = torch.randn(2, 5, 3, 32, 32, dtype=torch.float64)
     losses = []
     for network in (masked, template):
-        (z1, p1), (z2, p2) = network(x1), network(x2)
-        losses.append(simsiam_loss(p1, p2, z1, z2))
+        (z1, p1, t1), (_, p2, t2) = network(x1), network(x2)
+        losses.append(network.loss(p1, p2, t1, t2))
         losses[-1].backward()
         if network is masked:
             expected = z1.detach(), p1.detach()
@@ -202,6 +203,29 @@ def test_the_projectors_input_is_sliced():
     subnets.check_out((0, 0, 0, 2))
     whole, part = supernet.projector[0].weight, template.projector[0].weight
     assert torch.equal(part, torch.cat([whole[:, :8], whole[:, 8 + 2 * 2 : 8 + 3 * 2]], dim=1))
+
+
+def test_byols_followers_are_sliced_as_what_they_follow():
+    """A follower with momentum 0 becomes what it follows: on the path, after a check-in, it agrees; elsewhere it stayed."""
+    spec = make_spec()
+    supernet, template = (Byol(spec, widths, HEADS) for widths in (spec.supernet_widths, spec.subnet_widths))
+    followed = {name: p for name, p in supernet.named_parameters() if not name.startswith(("followers", "predictor"))}
+    followers = dict(supernet.followers.named_parameters())
+    before = {name: p.detach().clone() for name, p in followers.items()}
+    with torch.no_grad():
+        for p in followed.values():
+            p.add_(1.0)
+    subnets, path = SubNets(supernet, template, spec), (2, 0, 1, 2)
+    subnets.check_out(path)
+    template.follow(0.0)
+    subnets.check_in(path)
+    axes = split_axes(template, spec)
+    for (name, p), part in zip(followed.items(), [*template.backbone.parameters(), *template.projector.parameters()]):
+        mask = torch.zeros(p.shape, dtype=torch.bool)
+        for a, _ in blocks(mask, torch.empty(part.shape), axes.get(name, (None,) * p.ndim), path):
+            a.fill_(True)
+        assert torch.equal(followers[name][mask], p[mask]) and torch.equal(followers[name][~mask], before[name][~mask])
+    assert any(name.endswith("conv1.weight") and axes[f"followers.{name}"] == axes[name] for name in followed if name in axes)
 
 
 @pytest.mark.parametrize("stem", [6, 10])

@@ -2,15 +2,32 @@
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from sdr.report.cost import Cost, Routing
+from sdr.run_log import StageRun, append
+
 DOMAINS = ["photographs", "sprites", "digits", "faces"]
 TASKS = ["kinds", "letters", "sprite-sets", "materials"]
-BACKBONE = {"block": "basic", "layers": [1] * 4, "stem_type": "deep", "stem_width": 8}
+BACKBONE = {"block": "basic", "layers": [1] * 4, "stem_type": "deep", "stem_width": 6}
+COST = Cost(
+    n_subnets=16,
+    routing=[
+        Routing(1, 8_000_000, 8_000_000),
+        Routing(4, 32_000_000, 12_000_000),
+        Routing(16, 128_000_000, 34_000_000),
+        Routing(64, 512_000_000, 124_000_000),
+    ],
+    baseline=10_000_000,
+    w0=18_900_000,
+    subnet=13_100_000,
+    w0_steps=0.5,
+)  # a mean of 16 000 000
 
 
 def write_artifacts(root: Path, tasks: list[str], n_subnets: int, seed: int = 0) -> Path:
@@ -20,7 +37,7 @@ def write_artifacts(root: Path, tasks: list[str], n_subnets: int, seed: int = 0)
     n = sum(counts.values())
     _json(
         artifacts / "data/meta.json",
-        {"source": "builtin", "size": 64, "n": n, "packed": True, "domains": counts},
+        {"source": "builtin", "size": 64, "n": n, "store": "decoded", "domains": counts},
     )
     _configs_and_histories(artifacts, n_subnets, rng)
     sizes = rng.multinomial(n, rng.dirichlet(np.full(n_subnets, 12.0)))
@@ -49,6 +66,32 @@ def write_detection(artifacts: Path, name: str) -> None:
         _json(artifacts / f"eval/detection/{network}/{name}.json", found | more)
 
 
+def write_timing(artifacts: Path) -> None:
+    """Add what was measured of the two trainings."""
+    baseline = {"seconds": 151.2, "images": 90_000, "images_per_s": 595.2, "wait_share": 0.25, "peak_mib": None}
+    sdrnet = {"seconds": 243.9, "images": 90_000, "images_per_s": 1369.0, "wait_share": 0.034, "peak_mib": 512.25}
+    _json(artifacts / "timing/baseline.json", baseline | {"device": "cpu", "processes": 1})
+    _json(artifacts / "timing/sdrnet.json", sdrnet | {"device": "cuda", "processes": 4})
+
+
+def write_log(file: Path) -> None:
+    """Log runs of eight stages; `train_sdr` was interrupted, and ended on the next day."""
+    start = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+    for minutes, stage, seconds, status in (
+        (0, "prepare", 30.5, "ok"),
+        (1, "prepare_task@kinds", 4.0, "ok"),
+        (2, "prepare_task@letters", 6.0, "ok"),
+        (3, "pretrain", 120.0, "ok"),
+        (5, "train_sdr", 50.0, "interrupted"),
+        (24 * 60, "train_sdr", 200.0, "ok"),
+        (24 * 60 + 4, "route@kinds", 9.0, "ok"),
+        (24 * 60 + 4, "route@gone", 9.0, "ok"),
+        (24 * 60 + 5, "linear_sdr@kinds", 3.0, "failed"),
+        (24 * 60 + 6, "report", 8.0, "ok"),
+    ):
+        append(file, StageRun(stage, start + timedelta(minutes=minutes), seconds, status))
+
+
 def path_of(subnet: int, groups: int = 4, stages: int = 4) -> str:
     return "-".join(str(subnet // groups**stage % groups) for stage in reversed(range(stages)))
 
@@ -56,9 +99,10 @@ def path_of(subnet: int, groups: int = 4, stages: int = 4) -> str:
 def _configs_and_histories(artifacts, n_subnets, rng):
     narrow = BACKBONE | {"shared": [16, 32, 64, 128], "group": [0] * 4, "groups": 1}
     wide = BACKBONE | {"shared": [12, 24, 48, 96], "group": [4, 8, 16, 32], "groups": 4}
-    common = {"heads": {"projection": 128, "prediction": 32, "layers": 2}, "versions": {"torch": "2.15.0"}}
-    baseline = {"backbone": narrow, "parameters": {"supernet": 309_216}, "seconds": 151.2, "steps": 600}
-    sdrnet = {"backbone": wide, "parameters": {"supernet": 812_744}, "seconds": 243.9, "steps": 900}
+    heads = {"projection": 128, "hidden": 64, "layers": 2, "output_norm": True, "prediction": 32}
+    common = {"method": "simsiam", "heads": heads, "versions": {"torch": "2.15.0"}}
+    baseline = {"backbone": narrow, "parameters": {"supernet": 309_216}, "steps": 600}
+    sdrnet = {"backbone": wide, "parameters": {"supernet": 812_744}, "steps": 900}
     _json(artifacts / "baseline/config.json", baseline | common)
     _json(artifacts / "sdrnet/config.json", sdrnet | common | {"n_subnets": n_subnets})
 
@@ -75,7 +119,6 @@ def _configs_and_histories(artifacts, n_subnets, rng):
             "loss": loss(s),
             "std": std(s),
             "lr": 0.05,
-            "images_per_s": rng.normal(1500, 60),
         }
         for s in range(0, 600, 5)
     ]
@@ -88,7 +131,7 @@ def _configs_and_histories(artifacts, n_subnets, rng):
         rows.append(
             {"step": step, "phase": phase, "network": "W0" if w0 else int(rng.integers(n_subnets)),
              "loss": ssl if w0 else ssl + distill, "ssl": ssl, "distill": distill, "std": std(step),
-             "lr": 0.05, "images_per_s": rng.normal(1300, 90)}
+             "lr": 0.05}
         )  # fmt: skip
     _csv(artifacts / "sdrnet/history.csv", rows)
 

@@ -6,7 +6,15 @@ from sdr.report.page import write_report
 from sdr.report.run import read_run
 from sdr.report.tables import scores
 from tests.report.browser import CHROMIUM, Browser, NoAnswer
-from tests.report.conftest import TASKS, write_artifacts, write_detection, write_others
+from tests.report.conftest import (
+    COST,
+    TASKS,
+    write_artifacts,
+    write_detection,
+    write_log,
+    write_others,
+    write_timing,
+)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
@@ -17,8 +25,10 @@ def run(tmp_path_factory):
     artifacts = write_artifacts(folder, TASKS, 4)
     write_others(artifacts, TASKS, ["random", "moco"])
     write_detection(artifacts, "demo")
-    run = read_run(artifacts, TASKS, 4, 0, ["random", "moco"], ["demo"])
-    write_report(run, folder)
+    write_timing(artifacts)
+    write_log(folder / "runs.csv")
+    run = read_run(artifacts, TASKS, 4, 0, ["random", "moco"], ["demo"], log=folder / "runs.csv")
+    write_report(run, COST, folder)
     return run, folder / "index.html"
 
 
@@ -40,6 +50,19 @@ def order(browser):
 
 def sorted_as(browser, column):
     return browser.evaluate(f"document.querySelector('#table-result th[data-column=\"{column}\"]').ariaSort")
+
+
+def tab_to(browser, table, column):
+    for _ in range(120):
+        browser.press("Tab", 9)
+        if browser.evaluate(f"document.activeElement.closest('{table} th')?.dataset.column") == str(column):
+            return
+    raise AssertionError(f"{table}: the keyboard does not reach column {column}")
+
+
+def texts(browser, table, column):
+    rows = f"[...document.querySelectorAll('{table} tbody tr')]"
+    return browser.evaluate(f"{rows}.map(row => row.cells[{column}].textContent.trim())")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -72,10 +95,7 @@ def test_sorts_by_mouse(run, browser):
 
 def test_sorts_by_keyboard(run, browser):
     browser.open(run[1], 1280)
-    for _ in range(40):
-        browser.press("Tab", 9)
-        if browser.evaluate("document.activeElement.closest('#table-result th')?.dataset.column") == "3":
-            break
+    tab_to(browser, "#table-result", 3)
     linear = {task.name: task.networks["sdr"]["linear"] for task in run[0].tasks}
     browser.press("Enter", 13, "\r")
     assert order(browser) == sorted(TASKS, key=linear.get, reverse=True)
@@ -90,3 +110,28 @@ def test_the_other_tables_sort_by_what_is_seen(run, browser):
     rows = "[...document.querySelectorAll('#table-clusters tbody tr')]"
     sizes = browser.evaluate(f"{rows}.map(row => Number(row.cells[2].textContent))")
     assert sizes == sorted(run[0].clusters["size"], reverse=True)
+
+
+def test_what_ran_when_sorts_by_mouse_and_keyboard(run, browser):
+    browser.open(run[1], 1280)
+    started = texts(browser, "#table-runs", 1)
+    assert started == sorted(started) and len(started) == 7
+    browser.click('#table-runs th[data-column="2"] button')
+    assert [float(text) for text in texts(browser, "#table-runs", 2)] == [200.0, 120.0, 30.5, 9.0, 6.0, 4.0, 3.0]
+    browser.open(run[1], 1280)
+    tab_to(browser, "#table-runs", 1)
+    browser.press("Enter", 13, "\r")
+    assert texts(browser, "#table-runs", 1) == started[::-1]
+    assert browser.errors() == []
+
+
+def test_costs_sort_by_their_exact_values(run, browser):
+    browser.open(run[1], 1280)
+    for _ in range(2):
+        browser.click('#table-cost th[data-column="3"] button')
+    assert texts(browser, "#table-cost", 3) == ["24.2", "26.6", "37.5", "100.0"]
+    browser.click('#table-cost th[data-column="2"] button')
+    assert texts(browser, "#table-cost", 2) == ["124.00", "34.00", "12.00", "8.00"]
+    browser.click('#table-trainings th[data-column="6"] button')
+    assert texts(browser, "#table-trainings", 0) == ["SDR", "baseline"]
+    assert browser.errors() == []

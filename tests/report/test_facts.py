@@ -1,7 +1,8 @@
 """The page's words and small tables against values worked out by hand."""
 
-from sdr.report.facts import at_edge, chosen_clusters, clusters, cost, domains, parameters, widths
+from sdr.report.facts import at_edge, chosen_clusters, clusters, domains, parameters, trainings, widths
 from sdr.report.run import read_run
+from tests.report.conftest import COST, write_timing
 
 
 def test_widths_are_shared_and_one_or_all_groups():
@@ -28,19 +29,29 @@ def test_clusters_and_the_choice(make_artifacts):
     assert chosen_clusters(run) == [rows[1] | {"path": "0-0-0-1"}]
 
 
-def test_cost_and_parameters(make_artifacts):
-    run = read_run(make_artifacts([], 3), [], 3, 0)
-    baseline, sdr = cost(run)
-    assert baseline["parameters"] == "309\u202f216" and baseline["seconds"] == "2 min 31 s"
-    assert sdr["parameters"] == "812\u202f744" and sdr["steps"] == "900" and sdr["seconds"] == "4 min 04 s"
+def test_trainings_and_parameters(make_artifacts):
+    artifacts = make_artifacts([], 3)
+    write_timing(artifacts)
+    run = read_run(artifacts, [], 3, 0)
+    baseline, sdr = trainings(run, COST)
+    assert (baseline["parameters"], baseline["steps"], baseline["macs"]) == (309_216, 600, 10_000_000)
+    assert (sdr["parameters"], sdr["steps"], sdr["macs"]) == (812_744, 900, 16_000_000)
+    assert (baseline["measured"]["seconds"], baseline["measured"]["device"]) == (151.2, "cpu")
+    assert (sdr["measured"]["seconds"], sdr["measured"]["device"]) == (243.9, "4 × cuda")
     assert ("backbone.groups", "1", "4") in parameters(run)
     assert ("n_subnets", "–", "3") in parameters(run)
 
 
-def test_a_config_that_says_nothing_is_shown_as_such(make_artifacts):
+def test_what_was_not_measured_is_left_out(make_artifacts):
     run = read_run(make_artifacts([], 3), [], 3, 0)
     run.baseline.clear()
-    assert cost(run)[0]["parameters"] == cost(run)[0]["seconds"] == cost(run)[0]["steps"] == "–"
+    baseline, sdr = trainings(run, COST)
+    assert baseline["parameters"] is baseline["steps"] is baseline["measured"] is sdr["measured"] is None
+
+
+def test_one_subnet_is_trained_as_the_baseline(make_artifacts):
+    run = read_run(make_artifacts([], 1), [], 1, 0)
+    assert [row["macs"] for row in trainings(run, COST)] == [10_000_000, 10_000_000]
 
 
 def test_domains_largest_first_and_the_rest_summed(make_artifacts):

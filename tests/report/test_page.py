@@ -13,7 +13,16 @@ from sdr.report.page import page, write_report
 from sdr.report.run import read_run
 from sdr.report.style import DARK, LIGHT, render
 from sdr.report.tables import mean, scores, signed
-from tests.report.conftest import DOMAINS, TASKS, write_artifacts, write_detection, write_others
+from tests.report.conftest import (
+    COST,
+    DOMAINS,
+    TASKS,
+    write_artifacts,
+    write_detection,
+    write_log,
+    write_others,
+    write_timing,
+)
 
 VOID = {"meta", "link", "img", "source", "br", "hr", "input", "col"}
 
@@ -43,21 +52,24 @@ class Page(HTMLParser):
         return [attributes for tag, attributes, *_ in self.elements if tag == name]
 
 
-def report(folder, tasks, n_subnets, compare=(), detection=()):
+def report(folder, tasks, n_subnets, compare=(), detection=(), log=None):
     artifacts = write_artifacts(folder, tasks, n_subnets)
+    if log:
+        write_timing(artifacts)
+        write_log(log)
     write_others(artifacts, tasks, compare)
     for name in detection:
         write_detection(artifacts, name)
-    run = read_run(artifacts, tasks, n_subnets, 7, compare, detection)
+    run = read_run(artifacts, tasks, n_subnets, 7, compare, detection, log=log)
     (folder / "report").mkdir()
-    write_report(run, folder / "report")
+    write_report(run, COST, folder / "report")
     return run, (folder / "report/index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("built")
-    run, text = report(folder, TASKS, 16, ["random", "moco"], ["demo"])
+    run, text = report(folder, TASKS, 16, ["random", "moco"], ["demo"], folder / "runs.csv")
     return run, text, Page(text), folder
 
 
@@ -94,7 +106,7 @@ def test_every_figure_has_a_caption_and_a_dark_version(built):
     page = built[2]
     figures = page.all("figure")
     assert {f["id"] for f in figures} == {
-        f"figure-{name}" for name in ("scores", "gains", "histogram", "paths", "clusters", "training")
+        f"figure-{name}" for name in ("scores", "gains", "histogram", "paths", "clusters", "training", "cost", "runs")
     }
     assert len(page.all("figcaption")) == len(figures)
     assert [s["media"] for s in page.all("source")] == ["(prefers-color-scheme: dark)"] * len(figures)
@@ -104,7 +116,7 @@ def test_the_figures_for_dvc_are_those_of_the_page(built):
     _, text, _, folder = built
     files = sorted((folder / "report/figures").iterdir())
     assert [f.name for f in files] == [
-        f"{name}.png" for name in ("clusters", "gains", "histogram", "paths", "scores", "training")
+        f"{name}.png" for name in ("clusters", "cost", "gains", "histogram", "paths", "runs", "scores", "training")
     ]
     for file in files:
         assert base64.b64encode(file.read_bytes()).decode() in text
@@ -128,7 +140,7 @@ def test_tasks_scores_and_domains_are_named(built):
 def test_sort_headings_are_buttons_in_headings_with_aria_sort(built):
     page = built[2]
     parents = [parent for tag, _, _, parent in page.elements if tag == "button"]
-    assert len(parents) == 11 + 5 + 10 + 6
+    assert len(parents) == 11 + 5 + 10 + 6 + 10 + 5 + 5
     for ((tag, attributes),) in parents:
         assert tag == "th"
         assert attributes["aria-sort"] in ("none", "ascending", "descending")
@@ -137,16 +149,16 @@ def test_sort_headings_are_buttons_in_headings_with_aria_sort(built):
 
 def test_drawing_again_gives_the_same_bytes(built):
     run, _, _, folder = built
-    again = render(drawings(run)["gains"].draw, LIGHT)
+    again = render(drawings(run, COST)["gains"].draw, LIGHT)
     assert again == (folder / "report/figures/gains.png").read_bytes()
-    assert again != render(drawings(run)["gains"].draw, DARK)
+    assert again != render(drawings(run, COST)["gains"].draw, DARK)
 
 
 def test_text_from_files_is_escaped(tmp_path):
     run = read_run(write_artifacts(tmp_path, ["kinds"], 2), ["kinds"], 2, 0)
     run.tasks[0].meta["raw_knn"] = None  # as with several labels an image
     run.data["source"] = "<script>alert(1)</script>"
-    drawn = Page(page(run, pictures={}))
+    drawn = Page(page(run, COST, pictures={}))
     assert len(drawn.all("script")) == 1
     assert "<script>alert(1)</script>" in drawn.text
 
@@ -154,23 +166,23 @@ def test_text_from_files_is_escaped(tmp_path):
 def test_one_subnet(tmp_path):
     _, text = report(tmp_path, ["kinds"], 1)
     names = {f["id"] for f in Page(text).all("figure")}
-    assert names == {"figure-scores", "figure-gains", "figure-clusters", "figure-training"}
+    assert names == {f"figure-{name}" for name in ("scores", "gains", "clusters", "training", "cost")}
     assert "With one sub-net there is nothing to choose" in text
 
 
 def test_no_task(tmp_path):
     _, text = report(tmp_path, [], 3)
     page = Page(text)
-    assert {f["id"] for f in page.all("figure")} == {"figure-clusters", "figure-training"}
+    assert {f["id"] for f in page.all("figure")} == {"figure-clusters", "figure-training", "figure-cost"}
     assert "nothing was evaluated" in " ".join(page.text.split())
-    assert {a["href"] for a in page.all("a")} == {"#clusters", "#training", "#cost", "#parameters"}
+    assert {a["href"] for a in page.all("a")} == {"#clusters", "#training", "#cost", "#runs", "#parameters"}
 
 
 def test_an_empty_cluster_has_no_pictures(tmp_path):
     artifacts = write_artifacts(tmp_path, [], 2)
     (artifacts / "clusters/clusters.csv").write_text("cluster,size,purity,domain\n0,10,0.5,faces\n1,0,,\n")
     (artifacts / "clusters/samples/cluster_001.png").unlink()
-    drawn = Page(page(read_run(artifacts, [], 2, 0), pictures={}))
+    drawn = Page(page(read_run(artifacts, [], 2, 0), COST, pictures={}))
     assert [i["alt"] for i in drawn.all("img") if i.get("class") == "sheet"] == [
         "Random images of cluster 0, mostly faces"
     ]
@@ -190,5 +202,52 @@ def test_other_backbones_and_detection_are_told(built):
 
 
 def test_without_them_there_is_no_such_section(tmp_path):
-    _, text = report(tmp_path, ["kinds"], 2)
+    text = page(read_run(write_artifacts(tmp_path, ["kinds"], 2), ["kinds"], 2, 0), COST, pictures={})
     assert "Other backbones" not in text and "detection" not in text.lower()
+
+
+def section(text, name):
+    """The text of a section, spaces made one."""
+    found = text[text.index(f'<section id="{name}">') :]
+    return " ".join(Page(found[: found.index("</section>") + len("</section>")]).text.split())
+
+
+def test_costs_are_counted_and_measured(built):
+    told = section(built[1], "cost")
+    assert "baseline 309 216 600 10.00 1.00 2 min 31 s 595 25 – cpu" in told
+    assert "SDR 812 744 900 16.00 1.60 4 min 04 s 1 369 3 512 4 × cuda" in told
+    assert "computes 1.89 times and a sub-net with its teacher 1.31 times" in told
+    assert "50 % of the steps, so that SDR computes 1.60 times" in told
+    for row in ("1 8.00 8.00 100.0 1.00", "4 32.00 12.00 37.5 1.60", "16this run 128.00 34.00 26.6 1.60"):
+        assert row in told
+
+
+def test_times_are_left_out_where_nothing_was_measured(tmp_path):
+    run = read_run(write_artifacts(tmp_path, [], 2), [], 2, 0)
+    told = section(page(run, COST, pictures={}), "cost")
+    assert "SDR 812 744 900 16.00 1.60 SDR trains" in told
+    assert not any(word in told for word in ("Time is", "images/s", "memory, MiB"))
+
+
+def test_what_ran_when(built):
+    run, text, _, _ = built
+    told = section(text, "runs")
+    assert "7 stages" in told
+    assert "route@kinds 2026-03-02 09:04:00 9.0 ok routing" in told
+    assert "train_sdr 2026-03-02 09:00:00 200.0 ok training" in told and "interrupted" not in told
+    assert "linear_sdr@kinds 2026-03-02 09:05:00 3.0 failed evaluation" in told
+    assert "gone" not in told
+    assert "prepare_task 10 s; pretrain 2 min 00 s" in drawings(run, COST)["runs"].alt
+
+
+def test_without_a_log_nothing_is_known_to_have_run(tmp_path):
+    run = read_run(write_artifacts(tmp_path, [], 2), [], 2, 0, log=tmp_path / "runs.csv")
+    assert "No stage is known to have run here" in section(page(run, COST, pictures={}), "runs")
+    assert "runs" not in drawings(run, COST)
+
+
+def test_byol_is_named_with_its_own_loss(tmp_path):
+    run = read_run(write_artifacts(tmp_path, ["kinds"], 2), ["kinds"], 2, 0)
+    run.sdrnet["method"] = "byol"
+    assert "a BYOL baseline" in page(run, COST, pictures={})
+    assert "squared distance" in drawings(run, COST)["training"].draw(LIGHT).axes[0].get_title()

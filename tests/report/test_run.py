@@ -7,7 +7,7 @@ import pytest
 
 from sdr.errors import UserError
 from sdr.report.run import groups_of, read_run
-from tests.report.conftest import TASKS, path_of, write_detection, write_others
+from tests.report.conftest import TASKS, path_of, write_detection, write_log, write_others, write_timing
 
 
 def test_reads_everything_in_the_order_of_params(make_artifacts):
@@ -108,3 +108,22 @@ def test_other_backbones_and_detection(make_artifacts):
         read_run(artifacts, ["kinds"], 3, 0, compare=["moco", "swav"], detection=["demo"])
     with pytest.raises(UserError, match=r"eval/detection/moco/demo\.json: missing"):
         read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], detection=["demo"], detection_compare=["moco"])
+
+
+def test_timings_are_read_where_there_are_any(make_artifacts):
+    artifacts = make_artifacts(["kinds"], 3)
+    assert read_run(artifacts, ["kinds"], 3, 0).timing == {}
+    write_timing(artifacts)
+    (artifacts / "timing/baseline.json").unlink()
+    timing = read_run(artifacts, ["kinds"], 3, 0).timing
+    assert set(timing) == {"sdrnet"} and timing["sdrnet"]["seconds"] == 243.9
+
+
+def test_the_log_is_that_of_this_pipeline(make_artifacts, tmp_path):
+    artifacts = make_artifacts(["kinds"], 3)
+    assert read_run(artifacts, ["kinds"], 3, 0, log=tmp_path / "runs.csv").ran == []
+    write_log(tmp_path / "runs.csv")
+    ran = read_run(artifacts, ["kinds"], 3, 0, log=tmp_path / "runs.csv").ran
+    assert [run.stage for run in ran] == [
+        "prepare", "prepare_task@kinds", "pretrain", "train_sdr", "route@kinds", "linear_sdr@kinds"
+    ]  # fmt: skip

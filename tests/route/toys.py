@@ -22,7 +22,7 @@ from sdr.ssl.store import save_network
 SPEC = Backbone(
     block="basic", layers=[1, 1, 1, 1], shared=[8, 8, 8, 8], group=[4, 4, 4, 8], groups=2, stem_type="deep", stem_width=4
 )  # fmt: skip
-HEADS = Heads(projection=16, prediction=8, layers=2)
+HEADS = Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)
 CPU = torch.device("cpu")
 SHOW = Embedding(size=16, batch_size=7)
 

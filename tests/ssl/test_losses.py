@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdr.ssl.distill import l2_loss, siamkd_loss
-from sdr.ssl.simsiam import negative_cosine, simsiam_loss
+from sdr.ssl.simsiam import SimSiam, negative_cosine
 from sdr.train.randomness import torch_rng
 
 
@@ -21,7 +21,7 @@ def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 @given(st.integers(0, 10**6))
 def test_simsiam_is_eq_1_with_its_sign_and_stop_gradient(seed):
     p1, p2, z1, z2 = four(seed)
-    loss = simsiam_loss(p1, p2, z1, z2)
+    loss = SimSiam.loss(p1, p2, z1, z2)
     torch.testing.assert_close(loss, -(cosine(p1, z2) + cosine(p2, z1)) / 2, rtol=1e-12, atol=1e-12)
     loss.backward()
     assert p1.grad is not None and p2.grad is not None and z1.grad is None and z2.grad is None

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
+from sdr.data.store import write_images
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -67,11 +69,9 @@ def test_more_clusters_than_images(stage, tmp_path):
     (tmp_path / "artifacts/features").mkdir(parents=True)
     (tmp_path / "artifacts/data").mkdir(parents=True)
     np.save(tmp_path / "artifacts/features/features.npy", np.ones((5, 3), np.float32))
-    np.save(tmp_path / "artifacts/data/images.npy", np.zeros((5, 8, 8, 3), np.uint8))
-    (tmp_path / "artifacts/data/index.csv").write_text(
-        "domain,origin,sha256,width,height,bytes\n" + "a,b,c,8,8,9\n" * 5
-    )
-    (tmp_path / "artifacts/data/meta.json").write_text('{"size": 8, "n": 5, "packed": true, "fingerprint": "x"}')
+    rows = [("a", "b", "c", 9, 8, 8, bytes(8 * 8 * 3))] * 5
+    write_images(tmp_path / "artifacts/data", "decoded", rows, {})
+    (tmp_path / "artifacts/data/meta.json").write_text('{"size": 8, "n": 5, "store": "decoded", "fingerprint": "x"}')
     assert "16 clusters of 5 images" in stage("stages.cluster", n_subnets=16)
 
 

@@ -16,7 +16,7 @@ from sdr.nets.heads import Heads
 from sdr.route.calibrate import calibrate
 from sdr.ssl.simsiam import SimSiam
 from sdr.ssl.store import save_network
-from sdr.train.checkpoint import Checkpoint
+from sdr.train.checkpoint import Checkpoints
 from stages.finetune import main
 from tests.transfer.detection_toys import Rectangles, detector
 
@@ -39,7 +39,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setenv("SDR_DEVICE", "cpu")
     monkeypatch.delenv("SDR_SCRATCH", raising=False)
     torch.manual_seed(0)
-    network = SimSiam(SPEC, SPEC.supernet_widths, heads := Heads(projection=8, prediction=4, layers=2))
+    network = SimSiam(SPEC, SPEC.supernet_widths, heads := Heads(projection=8, hidden=8, layers=2, output_norm=True, prediction=4))
     calibrate(network.backbone, torch.randn(8, 3, 64, 64))
     for name in ("baseline", "route_detection/toys/backbone", "backbones/mine", "detection/toys"):
         (tmp_path / "artifacts" / name).mkdir(parents=True)
@@ -88,7 +88,7 @@ def test_baseline_subnet_and_any_network(workplace, capsys):
         assert (one["per_class"][name] is not None) == (label in present)
     for key in ("ap", "ap50", "ap75", "ap_present", "ap50_present", "ap75_present"):
         assert 0 <= one[key] <= 100 and np.isfinite(one[key])
-    assert not list((workplace / ".scratch").glob("*"))
+    assert not list((workplace / ".scratch").rglob("*.*"))
 
 
 def test_the_test_images_are_seen_once_and_after_the_training(workplace, monkeypatch):
@@ -104,7 +104,7 @@ def test_the_test_images_are_seen_once_and_after_the_training(workplace, monkeyp
 def test_an_interrupted_stage_goes_on(workplace, monkeypatch, capsys):
     main.__wrapped__("toys", "sdr")
     whole = result(workplace, "sdr")
-    monkeypatch.setattr(Checkpoint.__init__, "__defaults__", (-1.0,))  # save after each iteration
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)  # save after each iteration
     image, calls = DetectionSet.image, []
 
     def failing(self, id):
@@ -117,11 +117,11 @@ def test_an_interrupted_stage_goes_on(workplace, monkeypatch, capsys):
         patch.setattr(DetectionSet, "image", failing)
         with pytest.raises(KeyboardInterrupt):
             main.__wrapped__("toys", "sdr")
-    assert list((workplace / ".scratch").glob("*.pt"))
+    assert list((workplace / ".scratch/training").glob("finetune-toys-sdr-*/step-*.ckpt"))
     main.__wrapped__("toys", "sdr")
     assert "sdr: going on from iteration 2 of 4" in capsys.readouterr().out
     assert result(workplace, "sdr") == whole
-    assert not list((workplace / ".scratch").glob("*"))
+    assert not list((workplace / ".scratch").rglob("*.*"))
 
 
 @pytest.mark.parametrize(

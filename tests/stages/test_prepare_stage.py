@@ -15,7 +15,7 @@ from sdr.data.task import Task
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """
-data: {source: folder, size: 16, pack: true, max_bad_fraction: 0.1}
+data: {source: folder, size: 16, store: decoded, reencode: null, max_bad_fraction: 0.1}
 embed: {size: 16, batch_size: 8}
 tasks:
   insects: {source: folder, metric: mean_per_class}

@@ -8,29 +8,40 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.conftest import write_artifacts
+from stages.report import main
+from tests.report.conftest import write_artifacts, write_log
 
 ROOT = Path(__file__).parents[2]
-REST = "score_check: {}\ncompare: {}\ndetection: {}\ndetection_compare: []\n"
+REST = """
+score_check: {}
+compare: {}
+detection: {}
+detection_compare: []
+backbone: {block: basic, layers: [1, 1, 1, 1], shared: [12, 24, 48, 96], group: [4, 8, 16, 32], groups: 4,
+           stem_type: deep, stem_width: 6}
+views: {size: 32}
+embed: {size: 64}
+sdr: {first_phase: 0.25, w0_share: 0.4, distill: siamkd, distill_views: 1, train_teacher: false}
+"""
 
 
-def run_stage(folder, tasks, n_subnets):
+def write_params(folder, tasks, n_subnets):
     listed = "".join(f"\n  {task}: {{source: builtin}}" for task in tasks) or " {}"
     (folder / "params.yaml").write_text(f"{REST}n_subnets: {n_subnets}\nseed: 3\ntasks:{listed}\n")
-    environment = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"}
-    return subprocess.run(
-        [sys.executable, "-m", "stages.report"], cwd=folder, env=environment | {"PYTHONPATH": str(ROOT)},
+
+
+def test_outputs_appear(tmp_path):
+    tasks = ["letters", "kinds"]
+    artifacts = write_artifacts(tmp_path, tasks, 3)
+    write_log(tmp_path / ".scratch/runs.csv")
+    write_params(tmp_path, tasks, 3)
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.report"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True, text=True,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(("tasks", "n_subnets"), [(["letters", "kinds"], 3), ([], 1)])
-def test_outputs_appear(tmp_path, tasks, n_subnets):
-    artifacts = write_artifacts(tmp_path, tasks, n_subnets)
-    done = run_stage(tmp_path, tasks, n_subnets)
     assert (done.returncode, done.stderr) == (0, "")
     summary = json.loads((tmp_path / "metrics/summary.json").read_text())
-    assert list(summary) == ([*tasks, "mean"] if tasks else [])
+    assert list(summary) == [*tasks, "mean"]
     for task in tasks:
         scores = json.loads((artifacts / f"eval/sdr/{task}.json").read_text())["networks"]["sdr"]
         assert summary[task]["linear"]["sdr"] == round(scores["linear"], 2)
@@ -38,16 +49,31 @@ def test_outputs_appear(tmp_path, tasks, n_subnets):
         assert task in (tmp_path / "report/summary.md").read_text()
     assert "report/index.html" in done.stdout
     assert (tmp_path / "report/index.html").stat().st_size > 10_000
-    assert list((tmp_path / "report/figures").glob("*.png"))
+    assert (tmp_path / "report/figures/cost.png").exists()
+    assert "2026-03-02 09:00:00" in (tmp_path / "report/index.html").read_text()  # when train_sdr ran
 
 
-def test_a_stale_task_ends_in_one_line_and_leaves_the_last_report(tmp_path):
+def test_one_subnet_and_no_task(tmp_path, monkeypatch):
+    write_artifacts(tmp_path, [], 1)
+    write_params(tmp_path, [], 1)
+    monkeypatch.chdir(tmp_path)
+    main()
+    assert json.loads((tmp_path / "metrics/summary.json").read_text()) == {}
+    page = (tmp_path / "report/index.html").read_text()
+    assert "One sub-net is the baseline itself" in page and "No stage is known to have run here" in page
+    assert '<td class="number" data-value="256">' in page  # what 256 sub-nets would cost
+
+
+def test_a_stale_task_ends_in_one_line_and_leaves_the_last_report(tmp_path, monkeypatch):
     write_artifacts(tmp_path, ["kinds", "letters"], 2)
+    write_params(tmp_path, ["kinds"], 2)
     (tmp_path / "report").mkdir()
     (tmp_path / "report/index.html").write_text("the last one")
-    done = run_stage(tmp_path, ["kinds"], 2)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: artifacts/") and done.stderr.count("\n") == 1
-    assert "letters" in done.stderr and "python -m tools.prune" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    message = str(ended.value)
+    assert message.startswith("error: artifacts/") and "\n" not in message
+    assert "letters" in message and "python -m tools.prune" in message
     assert (tmp_path / "report/index.html").read_text() == "the last one"
     assert not (tmp_path / "metrics").exists()

@@ -32,7 +32,7 @@ SPEC = Backbone(
     stem_type="deep",
     stem_width=4,
 )
-HEADS = Heads(projection=16, prediction=8, layers=2)
+HEADS = Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)
 N = 3
 ROUTING = Routing(proxy_images=6, proxy_side=48, keep=2, explore=1, rungs=[1, 2], survivors=[2], val_images=3)
 

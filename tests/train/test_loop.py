@@ -1,56 +1,20 @@
 """The training loop on tiny networks and images."""
 
-import numpy as np
+import signal
+
 import pytest
 import torch
+import torch._dynamo.testing
 
-from sdr.data.views import Views
 from sdr.errors import UserError
-from sdr.nets.backbone import Backbone
-from sdr.nets.heads import Heads
-from sdr.train.checkpoint import Checkpoint, fingerprint
-from sdr.train.jobs import Pretrain, Sdr, baseline, sdr
-from sdr.train.loop import Optimization, train
+from sdr.nets.paths import path_of
+from sdr.train import loop, step
+from sdr.train.checkpoint import Checkpoints
+from sdr.train.loop import train
+from tests.train import toys
+from tests.train.toys import Noise, baseline_job, common, compute, sdr_job, weights
 
-SPEC = Backbone(
-    block="basic", layers=[1, 1, 1, 1], shared=[4, 4, 6, 8], group=[2, 2, 2, 4], groups=2, stem_type="deep", stem_width=5
-)
-HEADS = Heads(projection=16, prediction=8, layers=2)
-VIEWS = Views(
-    size=16, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=0.0, blur_sigma=[0.1, 2.0]
-)
-SGD = Optimization(batch_size=8, lr=0.5, momentum=0.9, weight_decay=1e-4, warmup_epochs=0.5)
-CPU = torch.device("cpu")
-
-
-class Noise:
-    """Images of fixed noise; stops the training like Ctrl-C when `fuse` batches have been read."""
-
-    def __init__(self, n: int = 40, fuse: int = 10**9):
-        self.images = np.random.default_rng(0).integers(0, 256, (n, 16, 16, 3), dtype=np.uint8)
-        self.fuse = fuse
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        self.fuse -= 1
-        if self.fuse < 0:
-            raise KeyboardInterrupt
-        return self.images[indices]
-
-
-def sdr_job(seed: int = 0, **changes):
-    fields = dict(
-        epochs=4.0, optimization=SGD, first_phase=0.3, phase_growth=2.0, w0_share=0.25, progressive=True,
-        subsets="cluster", distill="siamkd", distill_views=1, distill_weight=1.0, log_every=1,
-    )  # fmt: skip
-    assignment = np.arange(40) % 4
-    return sdr(Sdr(**(fields | changes)), SPEC, HEADS, VIEWS, assignment, 4, seed)
-
-
-def weights(network: torch.nn.Module) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in network.parameters()])
+BYOL = dict(method="byol")
 
 
 @pytest.fixture(autouse=True)
@@ -58,66 +22,185 @@ def scratch(tmp_path, monkeypatch):
     monkeypatch.setenv("SDR_SCRATCH", str(tmp_path))
 
 
-@pytest.mark.parametrize("change", [{}, {"distill": "l2", "distill_views": 2}, {"distill": "none"}, {"subsets": "all"}])
-def test_same_job_same_bits_and_another_seed_others(change):
-    results = [weights(train(sdr_job(s, **change), Noise(), Checkpoint(f"x{i}"), CPU)[0]) for i, s in enumerate([0, 0, 1])]
+def run(job, name="x", data=None, seconds=60.0):
+    return train(job, data or Noise(), Checkpoints("t", {"name": name}, seconds), toys.CPU)
+
+
+@pytest.mark.parametrize(
+    "shared, change",
+    [
+        ({}, {}),
+        ({}, {"distill": "l2", "distill_views": 2}),
+        ({}, {"distill": "none"}),
+        ({}, {"subsets": "all", "train_teacher": True, "w0_share": 0.0}),
+        (BYOL, {"optimization": toys.LARS}),
+        ({"compute": compute(accumulate=2, fused=True, channels_last=False, bf16=True, teacher_bf16=True)}, {}),
+        ({"compute": compute(resident=True)}, {}),
+    ],
+)
+def test_same_job_same_bits_and_another_seed_others(shared, change):
+    results = [weights(run(sdr_job(common(s, **shared), **change), f"x{i}")[0]) for i, s in enumerate([0, 0, 1])]
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
 
 
 def test_the_losses_are_told_apart():
-    _, history = train(sdr_job(), Noise(), Checkpoint("x"), CPU)
+    _, history, cost = run(sdr_job())
     assert [row["step"] for row in history] == list(range(20))
     for row in history:
         assert row["loss"] == pytest.approx(row["ssl"] + row["distill"], abs=2e-5)
         assert (row["distill"] == 0) == (row["network"] == "W0")
         assert -1 <= row["ssl"] <= 1 and -1 <= row["distill"] <= 1
+        assert row["gradient"] > 0
     assert {row["network"] for row in history if row["phase"] > 0} > {"W0"}
+    assert cost["images"] == 160 and 0 <= cost["wait_share"] < 1 and cost["processes"] == 1
 
 
+def test_rows_are_live_while_it_runs(tmp_path):
+    _, history, _ = run(sdr_job())
+    lines = (tmp_path / "live" / "train_sdr.csv").read_text().splitlines()
+    assert lines[0] == ",".join([*history[0], "images_per_s", "memory_mib"])
+    assert [line.split(",")[:3] for line in lines[1:]] == [[str(row[k]) for k in ("step", "phase", "network")] for row in history]
+
+
+@pytest.mark.parametrize("shared", [{}, BYOL])
 @pytest.mark.parametrize("stop", [3, 9, 17])
-def test_an_interrupted_training_goes_on_to_the_same_bits(stop):
-    whole, history = train(sdr_job(), Noise(), Checkpoint("whole"), CPU)
+def test_an_interrupted_training_goes_on_to_the_same_bits(stop, shared, tmp_path):
+    job = sdr_job(common(**shared))
+    whole, history, _ = run(job, "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(sdr_job(), Noise(fuse=stop), Checkpoint("part", seconds=0.0), CPU)
+        run(job, "part", Noise(fuse=stop), seconds=0.0)
     rest = Noise()
-    resumed, same = train(sdr_job(), rest, Checkpoint("part"), CPU)
+    resumed, same, _ = run(job, "part", rest)
     assert 10**9 - rest.fuse == 20 - stop  # it did not start anew
-    assert torch.equal(weights(whole), weights(resumed))
-    drop = [{k: v for k, v in row.items() if k != "images_per_s"} for row in history]
-    assert drop == [{k: v for k, v in row.items() if k != "images_per_s"} for row in same]
+    assert torch.equal(weights(whole), weights(resumed)) and history == same
+    steps = [int(line.split(",")[0]) for line in (tmp_path / "live" / "train_sdr.csv").read_text().splitlines()[1:]]
+    assert steps == list(range(20))
 
 
-def test_an_unreadable_checkpoint_is_named_and_left(tmp_path, capsys):
-    (tmp_path / "x.pt").write_bytes(b"not a checkpoint")
-    train(sdr_job(), Noise(), Checkpoint("x"), CPU)
-    assert "x.pt: not a readable checkpoint" in capsys.readouterr().out
+def test_a_signal_ends_it_after_the_step_with_a_checkpoint_of_that_step():
+    class Signal(Noise):
+        def read(self, indices):
+            if (10**9 - self.fuse) == 7:
+                signal.raise_signal(signal.SIGTERM)
+            return super().read(indices)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("not deferred"))
+    try:
+        checkpoints = Checkpoints("t", {"name": "x"})
+        with pytest.raises(KeyboardInterrupt):
+            train(sdr_job(), _OnMain(Signal()), checkpoints, toys.CPU)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert checkpoints.last is not None
+    again = Noise()
+    resumed, history, _ = run(sdr_job(), "x", again)
+    assert 10**9 - again.fuse < 20 and torch.equal(weights(resumed), weights(run(sdr_job(), "whole")[0]))
 
 
-def test_fingerprint_changes_with_any_part():
-    assert fingerprint(a=1, b=SGD) == fingerprint(a=1, b=SGD)
-    assert fingerprint(a=1, b=SGD) != fingerprint(a=1, b=SGD.model_copy(update={"lr": 0.4}))
+class _OnMain:
+    """Signals arrive in the main thread; a batch is read in another one: `raise_signal` there reaches the main one."""
+
+    def __init__(self, data):
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def read(self, indices):
+        return self._data.read(indices)
 
 
 def test_the_baseline_trains_a_network_of_a_sub_nets_width():
-    params = Pretrain(epochs=2.0, optimization=SGD, log_every=2)
-    network, history = train(baseline(params, SPEC, HEADS, VIEWS, 40, 0), Noise(), Checkpoint("b"), CPU)
-    assert network.backbone.num_features == SPEC.subnet_widths[-1]
+    network, history, _ = run(baseline_job())
+    assert network.backbone.num_features == toys.SPEC.subnet_widths[-1]
     assert {row["network"] for row in history} == {"W0"} and len(history) == 5
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_network_and_step():
-    wild = SGD.model_copy(update={"lr": 1e30})
-    with pytest.raises(UserError, match=r"network W0 .* at step \d+ .*learning rate"):
-        train(sdr_job(optimization=wild), Noise(), Checkpoint("x"), CPU)
+def test_a_loss_that_is_not_finite_stops_with_network_step_and_checkpoint():
+    wild = toys.SGD.model_copy(update={"lr": 1e30})
+    with pytest.raises(UserError, match=r"network W0 .* at step \d+ .*there is no checkpoint yet.*learning rate"):
+        run(sdr_job(optimization=wild))
 
 
-def test_collapse_is_recognised():
+def test_a_loss_that_is_not_finite_is_never_saved_as_a_good_state():
+    wild = toys.SGD.model_copy(update={"lr": 1e30})
+    checkpoints = Checkpoints("t", {}, seconds=0.0)
+    with pytest.raises(UserError, match=r"the last good checkpoint is .*step-0000000\d\.ckpt"):
+        train(sdr_job(optimization=wild, log_every=50), Noise(), checkpoints, toys.CPU)
+    state = Checkpoints("t", {}).load()
+    assert all(torch.isfinite(t).all() for t in state["supernet"].values())
+
+
+def test_collapse_names_the_network_and_its_cluster(monkeypatch):
     """One colour everywhere and no jitter: all projections agree."""
     data = Noise()
     data.images[:] = 128
-    still = VIEWS.model_copy(update={"jitter_p": 0.0, "grey_p": 0.0})
-    params = Pretrain(epochs=8.0, optimization=SGD.model_copy(update={"lr": 1e-6}), log_every=1)
-    job = baseline(params, SPEC, HEADS, still, 40, 0)
-    with pytest.raises(UserError, match="collapsed"):
-        train(job, data, Checkpoint("x"), CPU)
+    still = toys.VIEWS.model_copy(update={"jitter_p": 0.0, "grey_p": 0.0, "blur_p": [0.0, 0.0], "solarise_p": [0.0, 0.0]})
+    tiny = toys.SGD.model_copy(update={"lr": 1e-6})
+    with pytest.raises(UserError, match="network W0 has collapsed at step"):
+        run(baseline_job(common(views=still), epochs=8.0, optimization=tiny, log_every=1), data=data)
+    monkeypatch.setattr("sdr.train.schedule.Schedule.network", lambda self, step: 2)
+    with pytest.raises(UserError, match=r"network 2 \(cluster 2\) has collapsed at step 4 "):
+        run(sdr_job(common(views=still), optimization=tiny), "y", data)
+
+
+def test_out_of_memory_says_what_to_lower(monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(loop, "make_view", full)
+    with pytest.raises(UserError, match=r"batch of 8 images \(8 a process\): raise compute.cpu.accumulate"):
+        run(sdr_job())
+
+
+def test_an_odd_batch_cannot_be_accumulated():
+    with pytest.raises(UserError, match="8 images a process cannot be cut into .* 3 equal"):
+        run(sdr_job(common(compute=compute(accumulate=3))))
+
+
+def test_parts_of_a_batch_add_up_where_no_batch_norm_looks(monkeypatch):
+    """In evaluation mode a batch in four parts gives the gradient of the whole."""
+    seen = []
+    monkeypatch.setattr(step.SimSiam, "forward", lambda self, x: (y := self.eval().projector(self.backbone(x)), self.predictor(y), y.detach()))
+    monkeypatch.setattr(step, "_norm", lambda network: seen.append(torch.cat([p.grad.flatten() for p in network.parameters()])) or torch.zeros(()))
+    for parts in (1, 4):
+        run(baseline_job(common(compute=compute(accumulate=parts))), f"x{parts}")
+    torch.testing.assert_close(seen[0], seen[5], rtol=1e-3, atol=1e-4)
+
+
+def test_one_graph_serves_all_sub_nets(monkeypatch):
+    """16 paths, W_0 and its teaching: two graphs, of W_0 and of the template, and none after them."""
+    counter = torch._dynamo.testing.CompileCounter()
+    monkeypatch.setattr(torch, "compile", lambda f, **_: torch._dynamo.optimize(counter)(f))
+    torch._dynamo.reset()
+    numbers = iter([loop.W0, *range(16), loop.W0, *range(16), 3, loop.W0])
+    frames = []
+    monkeypatch.setattr("sdr.train.schedule.Schedule.network", lambda self, step: next(numbers))
+    monkeypatch.setattr(loop.Watch, "count", lambda self, step: frames.append(counter.frame_count))
+    job = sdr_job(common(compute=compute(compile=True)), n_subnets=16, images=160, epochs=1.8)
+    assert job.schedule.steps == 36 and len({path_of(i, 2) for i in range(16)}) == 16
+    run(job, data=Noise(160))
+    assert frames[0] == 1 and frames[1] == 2 and frames[-1] == 2, frames
+
+
+def test_the_compiled_training_is_the_plain_one(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda f, **_: torch._dynamo.optimize("eager")(f))
+    torch._dynamo.reset()
+    plain, compiled = (
+        run(sdr_job(common(compute=compute(compile=wanted))), str(wanted))[1] for wanted in (False, True)
+    )
+    for a, b in zip(plain[:8], compiled[:8], strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], abs=2e-3)
+
+
+def test_a_teacher_that_learns_too_sees_the_sub_nets_images():
+    """What it teaches is what it would teach else (nearly without a learning rate), but W_0 moves in each step."""
+    still = toys.SGD.model_copy(update={"lr": 1e-9})
+    (_, joint, _), (_, alone, _) = (run(sdr_job(w0_share=0.0, train_teacher=t, optimization=still), f"a{t}") for t in (True, False))
+    for a, b in zip(joint, alone, strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], abs=1e-3) and a["network"] == b["network"]
+    (_, joint, _), (_, alone, _) = (run(sdr_job(w0_share=0.0, train_teacher=t), f"b{t}") for t in (True, False))
+    first = next(i for i, row in enumerate(joint) if row["network"] != "W0")
+    assert joint[:first] == alone[:first]
+    assert joint[first + 1]["loss"] != pytest.approx(alone[first + 1]["loss"], abs=1e-4)

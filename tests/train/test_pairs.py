@@ -7,8 +7,8 @@ import torch
 
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
-from sdr.ssl.simsiam import SimSiam, simsiam_loss
-from sdr.train.loop import batch_statistics
+from sdr.ssl.simsiam import SimSiam
+from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
 
 SPEC = Backbone(
@@ -27,20 +27,20 @@ def two_threads(monkeypatch):
 
 def test_gradients_are_those_of_one_graph(two_threads):
     torch.manual_seed(0)
-    network = SimSiam(SPEC, SPEC.subnet_widths, Heads(projection=16, prediction=8, layers=2)).double()
+    network = SimSiam(SPEC, SPEC.subnet_widths, Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)).double()
     plain = copy.deepcopy(network)
     x1, x2 = torch.randn(2, 8, 3, 16, 16, dtype=torch.float64)
 
-    (z1, p1), (z2, p2) = plain(x1), plain(x2)
-    simsiam_loss(p1, p2, z1, z2).backward()
+    (_, p1, t1), (_, p2, t2) = plain(x1), plain(x2)
+    plain.loss(p1, p2, t1, t2).backward()
 
-    def losses(z1, p1, z2, p2):
-        return torch.stack([simsiam_loss(p1, p2, z1, z2)])
+    def losses(p1, p2):
+        return torch.stack([network.loss(p1, p2, first[2], second[2])])
 
     with Pairs(torch.device("cpu")) as pairs, batch_statistics(network):
-        assert pairs._pool is not None and torch.get_num_threads() == 1
+        assert pairs.side_by_side and torch.get_num_threads() == 1
         first, second = pairs.map(network, x1, x2)
-        pairs.backward(losses, [*first], [*second])
+        pairs.backward(losses, [first[1]], [second[1]])
     assert torch.get_num_threads() == 2
     for a, b in zip(network.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-9, atol=1e-12)

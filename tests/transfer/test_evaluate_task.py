@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from sdr.data.task import Task
 from sdr.errors import UserError
-from sdr.nets.embed import Embedding
+from sdr.nets.embed import Embedding, embed
 from sdr.route.knn import Knn, knn_scores
-from sdr.transfer.evaluate_task import Protocol, evaluate_task
-from sdr.transfer.linear import Linear, evaluate
+from sdr.transfer.evaluate_task import Protocol, evaluate_task, evaluate_votes
+from sdr.transfer.linear import Fit, Linear, evaluate
 from tests.transfer.tasks import write_task
 
 CPU = torch.device("cpu")
@@ -86,3 +87,43 @@ def test_features_that_are_not_finite_are_refused_by_the_networks_name(tmp_path,
         UserError, match="network broken: the features of 1 of 15 test images of task colours hold NaN"
     ):
         evaluate_task("broken", Broken(), task, PROTOCOL, CPU)
+
+
+class Blind(torch.nn.Module):
+    """Sees one channel only; `where` is overwritten as sub-nets are in their template."""
+
+    def __init__(self):
+        super().__init__()
+        self.where = 0
+
+    def forward(self, x):
+        return x[:, self.where].mean((1, 2))[:, None] * torch.tensor([1.0, 0.5]) + torch.tensor([1.0, 0.0])
+
+
+def test_votes_are_the_mean_of_what_each_member_says(tmp_path):
+    """Against scikit-learn's classifiers at the penalties that each member gets alone."""
+    task, network = Task.open(write_task(tmp_path / "colours", 12, noise=500)), Blind()
+
+    def members():
+        for network.where in range(3):
+            yield network
+
+    found = evaluate_votes(members(), task, PROTOCOL, CPU)
+    y, wanted = {s: task.targets(s) for s in ("train", "val", "test")}, 0
+    for member in members():
+        penalty = evaluate_task("one", member, task, PROTOCOL, CPU)["penalty"]
+        x = {s: embed(member, task.images(s), PROTOCOL.embed, CPU).astype(np.float64) for s in y}
+        model = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=5000)
+        model.fit(np.concatenate([x["train"], x["val"]]), np.concatenate([y["train"], y["val"]]))
+        wanted = wanted + model.predict_proba(x["test"])
+    alone = [evaluate_task("one", member, task, PROTOCOL, CPU)["linear"] for member in members()]
+    assert found["linear"] == pytest.approx(100 * (wanted.argmax(1) == y["test"]).mean())
+    assert found["linear"] not in alone  # so that one member's say would show
+    assert found["linear_interval"][0] <= found["linear"] <= found["linear_interval"][1] and 0 < found["knn"] <= 100
+
+
+def test_votes_on_several_labels_an_image(tmp_path):
+    scores = Fit(torch.eye(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64), None)
+    x = np.array([[0.0, 2.0]])
+    np.testing.assert_allclose(scores.probabilities(x, True), 1 / (1 + np.exp(-x)))
+    np.testing.assert_allclose(scores.probabilities(x, False), np.exp(x) / np.exp(x).sum())

@@ -1,12 +1,13 @@
 """Fine-tuning: schedule, common random numbers, exact resume, accumulation, and that it learns."""
 
 import copy
-import io
+import signal
 
 import numpy as np
 import pytest
 import torch
 
+from sdr.train.checkpoint import States
 from sdr.transfer.detect_pyramid import batch_norms
 from sdr.transfer.finetune import FineTuning, learning_rate, sgd
 from sdr.transfer.voc_ap import evaluate
@@ -108,29 +109,23 @@ def test_sync_norms_are_trained():
 
 
 @pytest.mark.parametrize(("norm", "stop"), [("frozen", 1), ("frozen", 4), ("sync", 3)])
-def test_an_interrupted_training_goes_on_to_the_same_bits(norm, stop):
+def test_an_interrupted_training_goes_on_to_the_same_bits(norm, stop, tmp_path, monkeypatch):
     whole = tuning(norm=norm)
     whole.advance(6)
+    part, states = tuning(norm=norm), States(tmp_path, "toys", "x")
+    step = part._step
 
-    class Interrupted(Exception):
-        pass
+    def interrupted(t, *args):
+        if t == stop - 1:
+            signal.raise_signal(signal.SIGINT)  # in the middle of the iteration
+        return step(t, *args)
 
-    kept = io.BytesIO()
-
-    def save(state):
-        kept.seek(0)
-        torch.save(state(), kept)
-        if part.iteration == stop:
-            raise Interrupted
-
-    part = tuning(norm=norm)
-    with pytest.raises(Interrupted):
-        part.advance(6, save)
-    kept.seek(0)
-    state = torch.load(kept, weights_only=True)
+    monkeypatch.setattr(part, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        part.advance(6, states)
     resumed = tuning(norm=norm)
     torch.rand(7)  # another state of the global generator
-    resumed.restore(state)
+    resumed.restore(States(tmp_path, "toys", "x").load())
     assert resumed.iteration == stop
     resumed.advance(6)
     assert equal(weights(whole), weights(resumed)) and whole.history == resumed.history

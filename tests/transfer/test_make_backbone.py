@@ -78,7 +78,7 @@ def test_random_is_what_the_baseline_starts_from(make):
     torch.manual_seed(derive(0, "weights"))
     spec = SUBNET.single()
     start = SimSiam(
-        spec, spec.supernet_widths, Heads(projection=8, prediction=4, layers=2)
+        spec, spec.supernet_widths, Heads(projection=8, hidden=8, layers=2, output_norm=True, prediction=4)
     ).backbone.state_dict()
     network = load_resnet(make(source="random"))
     assert all(torch.equal(value, start[name]) for name, value in network.state_dict().items())

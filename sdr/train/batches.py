@@ -1,0 +1,128 @@
+"""What each step is given, made ready in the background while the step before it runs."""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdr.data.views import Draws, Views, draw
+from sdr.ranks import equal_part
+from sdr.train.randomness import draw_batch, torch_rng
+from sdr.train.schedule import W0, Schedule
+
+AHEAD = 2  # steps that wait ready
+
+
+class Images(Protocol):
+    """Where batches come from, `sdr.data.store.ImageStore` say."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Image indices `B` → `B×S×S×3` uint8; called from one other thread."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step does: a function of (seed, step), but for which of its images are this process'."""
+
+    step: int
+    network: int  # W0, or the number of a sub-net
+    images: Tensor  # B×S×S×3 uint8, on the device
+    draws: tuple[Draws, Draws]  # of the two views of these images
+
+
+class Batches:
+    """The batches of the steps `start`, `start + 1`, …, from a thread of their own.
+
+    Args:
+        data: D_0, all images.
+        subsets: image indices of D_1 … D_k.
+        schedule: which network each step trains: W_0 on D_0, sub-net i on D_i.
+        size: images a step, over all processes.
+        views: distribution of the views.
+        start: the first step.
+        device: where batches go.
+        resident: keep all of `data` on the device.
+
+    Attributes:
+        waited: seconds that the training has waited for data.
+    """
+
+    def __init__(
+        self,
+        data: Images,
+        subsets: list[np.ndarray],
+        schedule: Schedule,
+        size: int,
+        views: Views,
+        start: int,
+        device: torch.device,
+        resident: bool,
+    ):
+        self._data, self._subsets, self._schedule, self._views = data, subsets, schedule, views
+        self._size, self._part, self._device = size, equal_part(size, "batch_size"), device
+        self._everything, self._start, self.waited = np.arange(len(data)), start, 0.0
+        self._pixels = torch.from_numpy(data.read(self._everything)).to(device) if resident else None
+        self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(AHEAD)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
+
+    def __enter__(self) -> Iterator[Batch]:
+        self._thread.start()
+        return self._iterate()
+
+    def __exit__(self, *_) -> None:
+        self._stop.set()
+        while self._thread.is_alive():  # it may be waiting for room
+            try:
+                self._ready.get(timeout=0.05)
+            except queue.Empty:
+                pass
+        self._thread.join()
+
+    def _iterate(self) -> Iterator[Batch]:
+        while True:
+            before = time.perf_counter()
+            batch = self._ready.get()
+            self.waited += time.perf_counter() - before
+            if isinstance(batch, BaseException):
+                raise batch
+            if batch is None:
+                return
+            yield batch
+
+    def _run(self) -> None:
+        try:
+            torch.set_num_threads(1)  # of this thread: the cores belong to the training
+            for step in range(self._start, self._schedule.steps):
+                self._ready.put(self.make(step))
+                if self._stop.is_set():
+                    return
+            self._ready.put(None)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the batch is asked for
+            self._ready.put(error)
+
+    def make(self, step: int) -> Batch:
+        """The batch of a step."""
+        seed, network = self._schedule.seed, self._schedule.network(step)
+        subset = self._everything if network == W0 else self._subsets[network]
+        rows = draw_batch(subset, self._size, seed, step)[self._part]
+        if self._pixels is None:
+            images = torch.from_numpy(self._data.read(rows))
+            if self._device.type == "cuda":
+                images = images.pin_memory().to(self._device, non_blocking=True)
+        else:
+            images = self._pixels[torch.from_numpy(rows).to(self._device)]
+        height, width = images.shape[1:3]
+        draws = [
+            draw(self._size, height, width, self._views, i, torch_rng(seed, "views", step, i + 1)).part(self._part)
+            for i in (0, 1)
+        ]
+        return Batch(step, network, images, (draws[0], draws[1]))
