@@ -1,5 +1,6 @@
 """One optimizer step of one network: L_SSL(D_0; W_0), or L_SSL(D_i; W_i) + L_SiamKD(D_i; W_i) (paper, Algorithm 1)."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -80,8 +81,10 @@ class Trainee:
         if world() > 1:
             synchronised(network, self.device)
             ids = [self.device.index] if self.device.type == "cuda" else None
-            self._two = DistributedDataParallel(self._two, device_ids=ids, broadcast_buffers=False)
-        self._forward = compiled(self._two, settings.compile)
+            with warnings.catch_warnings():  # torch 2.15 renames the argument, and 2.11 does not know the new name
+                warnings.simplefilter("ignore", FutureWarning)
+                self._two = DistributedDataParallel(self._two, device_ids=ids, broadcast_buffers=False)
+        self._forward, self._target = (compiled(f, settings.compile) for f in (self._two, network.target))
 
     @torch.no_grad()
     def teach(self, views: Views, how: Distillation | None) -> list[Tensor]:
@@ -91,7 +94,7 @@ class Trainee:
 
         def target(x: Tensor) -> Tensor:
             with autocast(self.device, self._settings.teacher_bf16):
-                return self.network.target(x).float()
+                return self._target(x).float()
 
         return [target(views[0])] if how.views == 1 else [*self._pairs.map(target, *views)]
 
