@@ -13,7 +13,7 @@ from sdr.errors import program
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.outputs import output_dir, write_json
 from sdr.params import load
-from sdr.ranks import gather, part
+from sdr.ranks import gather, part, rank
 from sdr.route.bundle import seal
 from sdr.route.calibrate import Calibration, calibrate, sample, statistics
 from sdr.route.trained import TrainedSdr
@@ -45,6 +45,8 @@ def main() -> None:
     own = torch.stack(found) if found else statistics(trained.subnet(0)).cpu()[None][:0]
     rows = torch.from_numpy(gather(own.numpy(), trained.n_subnets))  # k×V
     w0 = measure(trained.supernet(), everything)
+    if rank() > 0:
+        return
     with output_dir("artifacts/calibration") as out:
         tensors = {"w0": w0, "subnets": rows}
         save_file(tensors, out / "bn.safetensors")

@@ -36,7 +36,7 @@ def main() -> None:
             path.mkdir(parents=True)
             path /= "result.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        scope = "demo" if path.stem == "detection" else "mean"
+        scope = {"detection": "demo", "timing": "baseline"}.get(path.stem, "mean")
         path.write_text(json.dumps({scope: {"linear": {"gain": number}}}))
     print(f"{name} launched {os.environ.get('LAUNCHED', 'as it is')}")
 

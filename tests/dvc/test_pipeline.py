@@ -140,7 +140,11 @@ def test_it_has_all_that_it_should_and_nothing_to_do(finished):
     assert all(0 <= demo[metric][network] <= 100 for metric in ("ap", "ap50") for network in ("baseline", "sdr"))
     assert (finished.root / "report/index.html").stat().st_size > 10_000
     assert not list(finished.root.rglob("*.partial"))
-    assert {path.parent.name for path in (finished.root / ".scratch").rglob("*.*")} <= {"manifests"}
+    kept = {path.relative_to(finished.root).as_posix() for path in (finished.root / ".scratch").rglob("*.*")}
+    live = {".scratch/runs.csv", ".scratch/live/pretrain.csv", ".scratch/live/train_sdr.csv"}
+    assert live <= kept and all(name in live or "/manifests/" in name for name in kept)
+    timing = json.loads((finished.root / "metrics/timing.json").read_text())
+    assert all(0 <= timing[name]["wait_share"] < 1 and timing[name]["seconds"] > 0 for name in ("baseline", "sdrnet"))
 
 
 def test_the_commands_around_it(finished):

@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-from importlib.metadata import distribution
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from packaging.requirements import Requirement
 from PIL import Image
+from uv import find_uv_bin
 
 from sdr.data.views import STD
 from sdr.export.portable import write_program
@@ -20,38 +20,17 @@ from tests.export.toys import SIZE, SPECS, exported
 pytestmark = pytest.mark.pipeline
 
 
-def needed(requirement: str, found: set[tuple[str, str]]) -> None:
-    """Collect (package, extra) of a requirement and of all that it requires here; "" is the package itself."""
-    wanted = Requirement(requirement)
-    for extra in {"", *wanted.extras}:
-        if (wanted.name.lower(), extra) in found:
-            continue
-        found.add((wanted.name.lower(), extra))
-        for line in distribution(wanted.name).requires or ():
-            marker = Requirement(line).marker
-            if marker is None or marker.evaluate({"extra": extra}):
-                needed(line, found)
-
-
-def link(package: str, site: Path) -> None:
-    """Link what an installed package put into its `site-packages`, but for `.pth` files."""
-    there = distribution(package)
-    for name in {file.parts[0] for file in there.files}:
-        if name not in ("..", "__pycache__") and not name.endswith(".pth") and not (site / name).exists():
-            (site / name).symlink_to(there.locate_file(name))
-
-
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> Path:
-    """The Python of a new environment in which timm's packages are links to those that run this test."""
+    """The Python of a new environment into which timm was installed, in the versions of this one."""
     home = tmp_path_factory.mktemp("alone") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    (site,) = home.glob("lib/python*/site-packages")
-    found: set[tuple[str, str]] = set()
-    needed("timm", found)
-    for package in sorted({name for name, _ in found}):
-        link(package, site)
-    return home / "bin" / "python"
+    wanted = [f"{package}=={version(package)}" for package in ("timm", "torch", "torchvision")]
+    uv, place = find_uv_bin(), home / "bin" / "python"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, home], check=True)
+    done = subprocess.run([uv, "pip", "install", "-q", "--python", place, *wanted], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"timm cannot be installed here: {done.stderr}")  # neither an index nor uv's cache
+    return place
 
 
 def run(python: Path, *arguments: str | Path) -> subprocess.CompletedProcess:

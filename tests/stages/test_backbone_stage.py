@@ -16,6 +16,7 @@ from tests.transfer.tasks import write_task
 ROOT = Path(__file__).parents[2]
 PARAMS = """
 seed: 0
+processes: 1
 backbone: {block: basic, layers: [1, 1, 1, 1], shared: [4, 4, 4, 4], group: [2, 2, 2, 2], groups: 2, stem_type: deep,
   stem_width: 8}
 embed: {size: 12, batch_size: 8}
