@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sdr.scratch import scratch
+
 STATUSES = ("ok", "failed", "interrupted")
 
 _HEADER = "stage,started,seconds,status\n"
@@ -56,9 +58,8 @@ def logged() -> Iterator[None]:
 
 
 def log_file() -> Path:
-    """Where the log is: `runs.csv` under `$SDR_SCRATCH`, or under `.scratch` in the repository."""
-    root = os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", ".")) / ".scratch"
-    return Path(root) / "runs.csv"
+    """Where the log is."""
+    return scratch() / "runs.csv"
 
 
 def append(file: Path, run: StageRun) -> None:

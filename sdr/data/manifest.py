@@ -5,7 +5,6 @@ whether a folder still is as its manifest says takes a walk and no reading.
 """
 
 import csv
-import hashlib
 import os
 from collections.abc import Callable, Iterable
 from multiprocessing.pool import ThreadPool
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from sdr import hashing
 from sdr.data.entries import THREADS
 from sdr.errors import UserError
 from sdr.outputs import output_file
@@ -73,8 +73,7 @@ def add_hashes(root: Path, found: Files, known: Files) -> Files:
 def sha256(path: Path) -> str:
     """Return the hash of a file's content, "" if it cannot be read: whoever needs that file will say so."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashing.sha256(path)
     except OSError:
         return ""
 

@@ -1,6 +1,5 @@
 """The files that an entry of `tasks` or `detection` is made of: listed in its manifest, and still the same?"""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -10,6 +9,7 @@ from typing import Literal
 from sdr.data import manifest
 from sdr.data.manifest import File, Files
 from sdr.errors import UserError
+from sdr.scratch import scratch
 
 Section = Literal["tasks", "detection"]  # of params.yaml
 _FOLDER = {"tasks": "", "detection": "detection"}  # among the manifests
@@ -37,9 +37,8 @@ def manifest_path(section: Section, name: str) -> Path:
 
 
 def private_copy(section: Section, name: str) -> Path:
-    """Where the last hashes are kept, by absolute path: $SDR_SCRATCH, or `.scratch` in the repository."""
-    scratch = os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", "."), ".scratch")
-    return Path(scratch, "manifests", _FOLDER[section], f"{name}.csv")
+    """Where the last hashes are kept, by absolute path."""
+    return scratch() / "manifests" / _FOLDER[section] / f"{name}.csv"
 
 
 def installed(packages: Iterable[str]) -> Files:

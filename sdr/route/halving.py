@@ -15,7 +15,8 @@ from typing import Any
 from tqdm import tqdm
 
 from sdr.outputs import write_json
-from sdr.train.checkpoint import States, scratch
+from sdr.scratch import scratch
+from sdr.train.checkpoint import States
 
 Advance = Callable[[int, int, States], tuple[float, dict]]
 """(arm, iterations in total, its states) → score (higher is better, -inf: the arm failed), state.

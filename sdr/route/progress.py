@@ -1,23 +1,21 @@
 """What a search has found so far, kept beside the pipeline: an interrupted search goes on from there."""
 
 import json
-import os
-from pathlib import Path
 
 from sdr.outputs import write_json
 from sdr.ranks import from_first, rank
+from sdr.scratch import scratch
 
 
 class Progress:
-    """Scores of finished parts of one search, under `$SDR_SCRATCH` (default: `.scratch` in the repository).
+    """Scores of finished parts of one search, in the scratch folder.
 
     Args:
         name: a fingerprint of all that the search depends on; None keeps nothing.
     """
 
     def __init__(self, name: str | None):
-        root = os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", ".")) / ".scratch"
-        self._path = None if name is None else Path(root) / "route" / f"{name}.json"
+        self._path = None if name is None else scratch() / "route" / f"{name}.json"
         self._found: dict[str, dict] = {}
         if self._path is not None and rank() == 0 and self._path.exists():
             try:

@@ -21,6 +21,7 @@ import torch
 
 from sdr.outputs import write_json
 from sdr.params import Section
+from sdr.scratch import scratch
 from sdr.train.differences import differences
 from sdr.train.state_file import NotUsableError, read_state, write_state
 
@@ -31,11 +32,6 @@ STALLED = 600.0  # seconds: whoever writes a state writes some of it more often
 def fingerprint(**parts: object) -> str:
     """Hash values that JSON can hold, and the source text of this package."""
     return _digest(json.dumps([parts, _code()], sort_keys=True, default=str))
-
-
-def scratch() -> Path:
-    """Where what is kept between runs lies: `$SDR_SCRATCH`, or `.scratch` in the repository."""
-    return Path(os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", "."), ".scratch"))
 
 
 class States:

@@ -14,11 +14,12 @@ from sdr.nets.heads import Heads
 from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
 from sdr.ranks import any_of, from_first, rank, world
+from sdr.scratch import scratch
 from sdr.ssl.byol import Target
-from sdr.ssl.method import Method, build
+from sdr.ssl.method import CLASSES, Method, build
 from sdr.ssl.simsiam import SimSiam
 from sdr.train.batches import Batch, Batches, Images
-from sdr.train.checkpoint import Checkpoints, scratch
+from sdr.train.checkpoint import Checkpoints
 from sdr.train.compute import Compute, determinism, place
 from sdr.train.memory import keep_freed_memory
 from sdr.train.norms import batch_statistics
@@ -60,7 +61,7 @@ class Training:
         steps, peak = self.schedule.steps, self.optimization.peak
         warmup = round(self.optimization.warmup_epochs * self.images / self.optimization.batch_size)
         encoder = peak * cosine(step, steps, warmup)
-        fixed = self.method == "simsiam"  # its predictor's learning rate does not decay (section 4.2)
+        fixed = CLASSES[self.method].fixed_predictor_lr
         return Rates(encoder, peak if fixed else encoder, self.target.at(step, steps))
 
 

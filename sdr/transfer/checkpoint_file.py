@@ -1,7 +1,6 @@
 """Checkpoint files of other people, read as data: nothing in them is ever run."""
 
 import argparse
-import hashlib
 import os
 import re
 import warnings
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from sdr import hashing
 from sdr.errors import UserError
 
 CHECKPOINTS = "SDR_CHECKPOINTS"  # the folder where they lie
@@ -45,8 +45,7 @@ def sha256(path: Path, expected: str | None = None) -> str:
     Raises:
         UserError: it is not the `expected` hash.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashing.sha256(path)
     if expected is not None and digest != expected:
         raise UserError(
             f"{path}: its sha256 is {digest}, not {expected}; get the file again, or correct `sha256`"
