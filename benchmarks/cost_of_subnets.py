@@ -144,7 +144,7 @@ def measure(args: argparse.Namespace) -> dict:
     if n < 2 or n > shared.backbone.n_paths:
         raise SystemExit(f"{args.profile}: --subnets must have a number of 2 to {shared.backbone.n_paths}")
     job = sdr(params, shared, np.arange(args.images) % n, n)
-    base = baseline(Pretrain(**values["pretrain"]), shared, args.images)
+    base = baseline(Pretrain(**values["pretrain"]), shared, args.images, args.images)
     base = replace(base, optimization=job.optimization)  # the same batch
     with ExitStack() as stack:
         stack.enter_context(determinism(job.compute.deterministic and device.type == "cuda"))

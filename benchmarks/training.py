@@ -210,7 +210,7 @@ def run(args: argparse.Namespace, values: dict, data: ImageStore, device: torch.
     params, shared = Pretrain(**values["pretrain"]), common(values)
     batch = params.optimization.batch_size
     steps = args.rounds * (args.warm + args.steps)
-    job = baseline(params.model_copy(update={"epochs": steps * batch / len(data)}), shared, len(data))
+    job = baseline(params.model_copy(update={"epochs": steps * batch / len(data)}), shared, len(data), len(data))
     settings: Device = job.compute.on(device)
     found = compare(job, data, device, args.rounds, args.warm, args.steps)
     if args.levers:

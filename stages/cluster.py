@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sdr.cluster.mapping import path_order, relabel
 from sdr.cluster.prototypes import Cluster, fit
 from sdr.cluster.quality import describe
 from sdr.cluster.samples import save_row
@@ -24,17 +25,19 @@ def main() -> None:
     data = ImageStore.open("artifacts/data")
     features = np.load("artifacts/features/features.npy", mmap_mode="r")  # N×D
     found = fit(features, k, params["cluster"], seed, pick_device())
-    rows, quality = describe(found.assignment, data.domains, k)
+    order = path_order(found.centroids, params["backbone__groups"], params["cluster"].mapping, seed)
+    assignment, centroids = relabel(found.assignment, found.centroids, order)
+    rows, quality = describe(assignment, data.domains, k)
     losses = [epoch["loss"] for epoch in found.history]
     fit_facts = {"empty": found.empty, "moved": found.moved, "marginal_error": found.marginal_error}
     with output_dir("artifacts/clusters") as out:
-        np.save(out / "assignment.npy", found.assignment)
-        np.save(out / "centroids.npy", found.centroids)
+        np.save(out / "assignment.npy", assignment)
+        np.save(out / "centroids.npy", centroids)
         write_csv(out / "clusters.csv", rows)
         write_json(out / "metrics.json", quality | fit_facts | {"loss_curve": losses})
         (out / "samples").mkdir()
         for i in range(k):
-            members = np.flatnonzero(found.assignment == i)
+            members = np.flatnonzero(assignment == i)
             chosen = draw_batch(members, min(SAMPLES, len(members)), seed, "samples", i)
             save_row(data.read(chosen), out / "samples" / f"cluster_{i:03d}.png")
     print(f"cluster: {k} clusters of {quality['min_size']} to {quality['max_size']} images, "

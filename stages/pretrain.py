@@ -1,9 +1,11 @@
-"""The baseline on everything, at a sub-net's width → artifacts/baseline, and what it cost → artifacts/timing."""
+"""The baseline, on everything and at a sub-net's width by default → artifacts/baseline, and what it cost → artifacts/timing."""
 
+import hashlib
 from dataclasses import asdict
 
 import numpy as np
 
+from sdr.data.parts import Part, part_rows
 from sdr.data.store import ImageStore
 from sdr.data.views import Views
 from sdr.errors import program
@@ -30,13 +32,16 @@ def main() -> None:
     in_processes()
     params = load(
         seed=int, method=Method, byol=Target, views=Views, backbone=Backbone, heads=Heads, compute=Compute, pretrain=Pretrain,
-        calibrate=Calibration, embed=Embedding,
+        calibrate=Calibration, embed=Embedding, split=str,
     )  # fmt: skip
     common = Common.of(params)
     device = pick_device(several=True)
-    data = ImageStore.open("artifacts/data")
-    job = baseline(params["pretrain"], common, len(data))
-    facts = {"params": asdict(common) | {"pretrain": params["pretrain"]}, "data": data.meta["fingerprint"]}
+    corpus = ImageStore.open("artifacts/data")
+    rows = part_rows(corpus.domains, params["split"], params["pretrain"].part)
+    data = Part(corpus, rows)
+    job = baseline(params["pretrain"], common, len(data), len(corpus))
+    which = {"data": corpus.meta["fingerprint"], "images": hashlib.sha256(rows.tobytes()).hexdigest()}
+    facts = {"params": asdict(common) | {"pretrain": params["pretrain"]}} | which
     checkpoints = Checkpoints("pretrain", facts | {"device": device.type})
     network, history, cost = train(job, data, checkpoints, device)
     images = data.read(sample(np.arange(len(data)), params["calibrate"], common.seed))

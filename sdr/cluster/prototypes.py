@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 from tqdm import trange
 
 from sdr.cluster.directions import Directions
+from sdr.cluster.mapping import Mapping
 from sdr.cluster.sinkhorn import log_posterior, sinkhorn
 from sdr.errors import UserError
 from sdr.params import Section
@@ -30,6 +31,8 @@ _ROWS = 1 << 16  # rows of the plan computed at a time
 class Cluster(Section):
     """Parameters of the clustering."""
 
+    mapping: Mapping
+    """Which path each cluster gets."""
     epsilon: float = Field(gt=0)
     """Weight of the entropy in Eq. 2, in units of cosine: smaller is closer to a hard assignment."""
     tolerance: float = Field(gt=0)

@@ -9,6 +9,7 @@ from sdr.nets.paths import N_STAGES
 from sdr.params import Section
 
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+Width = Literal["subnet", "supernet"]
 
 
 class Backbone(Section):
@@ -53,11 +54,10 @@ class Backbone(Section):
         """How many sub-nets there can be: groups^stages."""
         return self.groups**N_STAGES
 
-    def single(self) -> "Backbone":
-        """The same sub-net without any choice: a super-net that is its only sub-net (the baseline)."""
-        return self.model_copy(
-            update={"shared": list(self.subnet_widths), "group": [0] * N_STAGES, "groups": 1}
-        )
+    def single(self, width: Width = "subnet") -> "Backbone":
+        """A network without any choice, a super-net that is its only sub-net: the baseline, of either's width."""
+        widths = self.subnet_widths if width == "subnet" else self.supernet_widths
+        return self.model_copy(update={"shared": list(widths), "group": [0] * N_STAGES, "groups": 1})
 
 
 def resnet(spec: Backbone, widths: tuple[int, ...]) -> ResNet:

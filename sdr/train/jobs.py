@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from sdr.data.parts import PartName
 from sdr.data.views import Views
-from sdr.nets.backbone import Backbone
+from sdr.nets.backbone import Backbone, Width
 from sdr.nets.heads import Heads
 from sdr.params import Section
 from sdr.ssl.byol import Target
@@ -21,9 +22,12 @@ from sdr.train.subsets import Subsets, subsets
 
 
 class Pretrain(Section):
-    """The baseline: plain self-supervised learning on all images, at a sub-net's width."""
+    """The baseline: plain self-supervised learning, of all images at a sub-net's width unless a comparison asks for others."""
 
     epochs: PositiveFloat
+    epoch: Literal["part", "corpus"]
+    part: PartName
+    width: Width
     optimization: Optimization
     log_every: PositiveInt
 
@@ -70,11 +74,12 @@ class Common:
         )  # fmt: skip
 
 
-def baseline(params: Pretrain, common: Common, images: int) -> Training:
-    """The baseline's method on `images` images: a super-net that is its only sub-net."""
+def baseline(params: Pretrain, common: Common, part: int, corpus: int) -> Training:
+    """The baseline's method on `part` of the `corpus` images: a super-net that is its only sub-net."""
+    images = part if params.epoch == "part" else corpus
     schedule = Schedule(_steps(params.epochs, images, params.optimization), 1, 1, 1.0, 1.0, 1.0, True, common.seed)
     return common.training(
-        "pretrain", common.backbone.single(), optimization=params.optimization, schedule=schedule, images=images,
+        "pretrain", common.backbone.single(params.width), optimization=params.optimization, schedule=schedule, images=images,
         log_every=params.log_every,
     )  # fmt: skip
 

@@ -50,8 +50,8 @@ def sdr_job(shared: Common | None = None, n_subnets: int = 4, images: int = 40, 
 
 
 def baseline_job(shared: Common | None = None, **changes) -> Training:
-    fields = dict(epochs=2.0, optimization=SGD, log_every=2)
-    return baseline(Pretrain(**(fields | changes)), shared or common(), 40)
+    fields = dict(epochs=2.0, epoch="part", part="all", width="subnet", optimization=SGD, log_every=2)
+    return baseline(Pretrain(**(fields | changes)), shared or common(), 40, 40)
 
 
 class Noise:
