@@ -1,4 +1,4 @@
-"""Linear and kNN evaluation of a network of `compare` on one task's test split → artifacts/eval/compare/NAME."""
+"""Linear and kNN evaluation of a network of `compare` or `pruned` on one task's test split → artifacts/eval/compare/NAME."""
 
 import sys
 
@@ -20,7 +20,7 @@ def main() -> None:
     in_processes()
     if len(sys.argv) != 3:
         raise UserError(
-            "usage: python -m stages.linear_compare TASK NAME, of `tasks` and `compare` in params.yaml"
+            "usage: python -m stages.linear_compare TASK NAME, of `tasks` and of `compare` or `pruned` in params.yaml"
         )
     name, network = sys.argv[1:]
     protocol = Protocol(**load(seed=int, knn=Knn, linear=Linear, embed=Embedding))

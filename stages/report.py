@@ -15,7 +15,7 @@ from sdr.run_log import log_file
 @program
 def main() -> None:
     params = load(
-        tasks=dict, n_subnets=int, seed=int, score_check=dict, compare=dict, detection=dict, detection_compare=list
+        tasks=dict, n_subnets=int, seed=int, score_check=dict, compare=dict, pruned=dict, detection=dict, detection_compare=list
     )
     # Every output follows from parameters and artifacts but for what the page says of when stages ran and how long
     # they took.

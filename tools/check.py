@@ -28,6 +28,7 @@ from sdr.train.jobs import Pretrain, Sdr
 from sdr.transfer.compare import RESERVED, CompareSpec
 from sdr.transfer.detector_params import Detector
 from sdr.transfer.linear import Linear
+from sdr.transfer.prune import Pruned
 
 SECTIONS = {
     "n_subnets": PositiveInt,
@@ -51,6 +52,7 @@ SECTIONS = {
     "linear": Linear,
     "tasks": dict[str, TaskSpec],
     "compare": dict[str, CompareSpec],
+    "pruned": dict[str, Pruned],
     "detection": dict[str, DetectionSpec],
     "detection_compare": list[str],
     "detectors": dict[str, Detector],
@@ -80,7 +82,7 @@ def wrong() -> Iterable[str]:
             right |= load(**{name: kind})
         except UserError as error:
             yield str(error)
-    for section in ("tasks", "compare", "detection", "detectors"):
+    for section in ("tasks", "compare", "pruned", "detection", "detectors"):
         for name in right.get(section, ()):
             try:
                 check_name(section, name)
@@ -94,8 +96,12 @@ def wrong() -> Iterable[str]:
     for name in right.get("score_check", ()):
         if name not in right.get("tasks", [name]):
             yield f"params.yaml: score_check: `{name}` is not in `tasks`"
-    for name in set(right.get("compare", ())) & set(RESERVED):
-        yield f"params.yaml: compare: `{name}` is the name of one of our own columns; take another"
+    for section in ("compare", "pruned"):
+        for name in set(right.get(section, ())) & set(RESERVED):
+            yield f"params.yaml: {section}: `{name}` is the name of one of our own columns; take another"
+    for name in right.get("pruned", ()):
+        if name in right.get("compare", ()):
+            yield f"params.yaml: pruned: `{name}` is in `compare` too; take another name for one of them"
     for name in right.get("detection_compare", ()):
         if name not in right.get("compare", [name]):
             yield f"params.yaml: detection_compare: `{name}` is not in `compare`"

@@ -1,7 +1,7 @@
 """Print the result tables of the last run, and where its report lies.
 
 python -m tools.table              everything
-python -m tools.table --compare    only the backbones of `compare`; nothing else need have run
+python -m tools.table --compare    only the backbones of `compare` and `pruned`; nothing else need have run
 """
 
 import argparse
@@ -17,13 +17,13 @@ from sdr.report.terminal import print_detection, print_others, print_table
 @program
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--compare", action="store_true", help="only the backbones of `compare`")
-    names = load(tasks=dict, compare=dict)
+    parser.add_argument("--compare", action="store_true", help="only the backbones of `compare` and `pruned`")
+    names = load(tasks=dict, compare=dict, pruned=dict)
     if parser.parse_args().compare:
-        print_others(_others(list(names["tasks"]), list(names["compare"])))
+        print_others(_others(list(names["tasks"]), [*names["compare"], *names["pruned"]]))
         return
     params = load(n_subnets=int, seed=int, score_check=dict, detection=dict, detection_compare=list)
-    run = read_run("artifacts", names["tasks"], compare=names["compare"], **params)
+    run = read_run("artifacts", **names, **params)
     print_table(run.tasks)
     if run.tasks and run.tasks[0].others:
         print_others({task.name: other_scores(task.others) for task in run.tasks})
@@ -34,7 +34,7 @@ def main() -> None:
 
 def _others(tasks: list[str], networks: list[str]) -> dict[str, Scores]:
     if not tasks or not networks:
-        raise UserError("params.yaml: `tasks` or `compare` is empty: there is nothing to compare")
+        raise UserError("params.yaml: `tasks` is empty, or `compare` and `pruned` are: there is nothing to compare")
     root = Path("artifacts")
     return {task: other_scores({name: read_evaluation(root, name, task) for name in networks}) for task in tasks}
 

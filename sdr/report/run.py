@@ -30,7 +30,7 @@ class TaskRun:
             and gain (over the baseline on those images); NaN where a sub-net was not tried.
         route: `artifacts/route/T/route.json`, the sub-net that was chosen.
         networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
-        others: "ensemble" and "votes", if the best sub-nets were tried together, and each backbone of `compare` → its evaluation.
+        others: "ensemble" and "votes", if the best sub-nets were tried together, and each backbone of `compare` and `pruned` → its evaluation.
     """
 
     name: str
@@ -96,6 +96,7 @@ def read_run(
     compare: Iterable[str] = (),
     detection: Iterable[str] = (),
     detection_compare: Iterable[str] = (),
+    pruned: Iterable[str] = (),
     score_check: Iterable[str] = (),
     log: Path | None = None,
 ) -> Run:
@@ -109,13 +110,14 @@ def read_run(
         compare: names of the other backbones that every task is evaluated with.
         detection: names of the detection sets.
         detection_compare: names of the other backbones that are fine-tuned on them.
+        pruned: names of the pruned baselines that every task is evaluated with too.
         score_check: names of the tasks on which the routing scores are judged.
         log: of the stages that ran here; None if none is kept.
 
     Raises:
         UserError: an artifact is missing, unreadable or incomplete, or belongs to no task in `tasks`.
     """
-    root, names, others, sets = Path(artifacts), list(tasks), list(compare), list(detection)
+    root, names, others, sets = Path(artifacts), list(tasks), [*compare, *pruned], list(detection)
     if "mean" in names:
         raise UserError(
             "params.yaml: a task cannot be called `mean`: that row holds the mean; rename the task"
@@ -148,7 +150,7 @@ def groups_of(path: str) -> tuple[int, ...]:
 
 
 def read_evaluation(root: Path, network: str, task: str) -> dict[str, Any]:
-    """Read what `linear_compare` measured of one backbone of `compare` on one task.
+    """Read what `linear_compare` measured of one backbone of `compare` or `pruned` on one task.
 
     Raises:
         UserError: it is missing or incomplete.

@@ -11,7 +11,7 @@ PARTS = {  # of the pipeline → its stages, in their order; the report itself i
     "training": ("pretrain", "extract", "cluster", "train_sdr", "calibrate"),
     "routing": ("route", "route_detection"),
     "evaluation": (
-        "linear_baseline", "linear_sdr", "backbone", "linear_compare", "check_scores",
+        "linear_baseline", "linear_sdr", "backbone", "linear_compare", "prune", "linear_pruned", "check_scores",
         "finetune_baseline", "finetune_sdr", "finetune_compare",
     ),
 }  # fmt: skip

@@ -25,7 +25,7 @@ def scores(task: TaskRun) -> Scores:
 
 
 def other_scores(evaluations: dict[str, dict[str, Any]]) -> Scores:
-    """Test scores of the backbones of `compare` on one task, %, not rounded: `{"linear": {NAME: score}, "knn": …}`."""
+    """Test scores of the backbones of `compare` and `pruned` on one task, %, not rounded: `{"linear": {NAME: score}, "knn": …}`."""
     return {p: {name: float(found[p]) for name, found in evaluations.items()} for p in PROTOCOLS}
 
 
@@ -133,7 +133,7 @@ def _others(tasks: list[TaskRun]) -> str:
     ]
     for title, row in rows.items():
         lines.append(_line([title, *(percent(row[protocol][name]) for protocol in PROTOCOLS for name in names)]))
-    note = "The other backbones (`compare` in `params.yaml`; ensemble, votes: the best sub-nets together), test scores in per cent."
+    note = "The other backbones (`compare` and `pruned` in `params.yaml`; ensemble, votes: the best sub-nets together), test scores in per cent."
     return "\n".join([*lines, "", note, ""])
 
 

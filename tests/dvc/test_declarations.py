@@ -80,7 +80,7 @@ def test_parameters_are_found_as_dvc_finds_them(new_repo, tmp_path):
 
     repo = new_repo(tmp_path / "repo")
     compare = {name: {"source": "pixels"} for name in ("a-b", "c")}
-    repo.set_params(compare=compare, detection_compare=["a-b", "c"])
+    repo.set_params(compare=compare, detection_compare=["a-b", "c"], pruned={"d": {"how": "structured"}})
     params = repo.params
     with Repo(repo.root) as opened:
         for stage in opened.index.stages:

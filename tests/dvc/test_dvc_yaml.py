@@ -36,6 +36,21 @@ def test_another_backbone_to_compare_runs_its_own_stages_and_the_report(repo):
     assert repo.repro() == own | {"report"}
 
 
+def test_a_pruned_baseline_runs_its_own_stages_and_the_report(repo):
+    repo.set_params(pruned={"ticket": {"how": "structured"}})
+    own = {"prune@ticket"} | {f"linear_pruned@{task}-ticket" for task in ("shapes", "flowers")}
+    assert repo.repro() == own | {"report"}
+    repo.set_params(n_subnets=3)
+    assert repo.repro() == AFTER_N_SUBNETS  # it hangs on the baseline, not on the sub-nets
+
+
+def test_a_name_of_another_backbone_is_refused_for_a_pruned_baseline(repo):
+    """By DVC, for both would write the same files; `tools.check`, which `make repro` starts with, says it plainly."""
+    repo.set_params(compare={"moco-v2": {"source": "random"}}, pruned={"moco-v2": {"how": "structured"}})
+    assert "artifacts/backbones/moco-v2" in repo.dvc("repro", ok=False)
+    assert "pruned: `moco-v2` is in `compare` too" in repo.run("python", "-m", "tools.check", ok=False)
+
+
 def test_a_changed_backbone_runs_its_own_stages_and_the_report(repo):
     compare = repo.params["compare"]
     repo.set_params(compare=compare | {"moco-v2": {"source": "checkpoint", "file": "other.pth"}})

@@ -7,6 +7,7 @@ import pytest
 
 from sdr.errors import UserError
 from sdr.report.run import groups_of, read_run
+from sdr.report.tables import summary
 from tests.report.conftest import TASKS, path_of, write_detection, write_log, write_others, write_timing
 
 
@@ -108,6 +109,16 @@ def test_other_backbones_and_detection(make_artifacts):
         read_run(artifacts, ["kinds"], 3, 0, compare=["moco", "swav"], detection=["demo"])
     with pytest.raises(UserError, match=r"eval/detection/moco/demo\.json: missing"):
         read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], detection=["demo"], detection_compare=["moco"])
+
+
+def test_pruned_baselines_stand_beside_the_other_backbones(make_artifacts):
+    artifacts = make_artifacts(["kinds"], 3)
+    write_others(artifacts, ["kinds"], ["moco", "ticket"])
+    run = read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], pruned=["ticket"])
+    assert list(run.tasks[0].others) == ["moco", "ticket"]
+    assert set(summary(run.tasks)["kinds"]["linear"]) >= {"moco", "ticket"}
+    with pytest.raises(UserError, match=r"eval/compare/ticket/kinds\.json: left over"):
+        read_run(artifacts, ["kinds"], 3, 0, compare=["moco"])
 
 
 def test_timings_are_read_where_there_are_any(make_artifacts):

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 REST = """
 score_check: {}
 compare: {}
+pruned: {}
 detection: {}
 detection_compare: []
 backbone: {block: basic, layers: [1, 1, 1, 1], shared: [12, 24, 48, 96], group: [4, 8, 16, 32], groups: 4,

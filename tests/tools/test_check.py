@@ -45,7 +45,7 @@ def test_profiles_have_equal_keys(file):
 
 
 def keys(value: object, name: str = "") -> set[str]:
-    if not isinstance(value, dict) or name in ("tasks", "compare", "detection", "detectors"):
+    if not isinstance(value, dict) or name in ("tasks", "compare", "pruned", "detection", "detectors"):
         return {name}
     return set().union(*(keys(child, f"{name}.{key}" if name else key) for key, child in value.items()))
 
@@ -73,6 +73,10 @@ def test_a_missing_section_is_named(check, name):
         ({"compare": {"a/b": {"source": "random"}}}, "compare: name `a/b`"),
         ({"compare": {"gain": {"source": "random"}}}, "compare: `gain` is the name of one of our own"),
         ({"compare": {"mine": {"source": "checkpoint", "layout": "mocov3", "file": "x"}}}, "`compare.mine.checkpoint.layout`"),
+        ({"pruned": {"gain": {"how": "structured"}}}, "pruned: `gain` is the name of one of our own"),
+        ({"pruned": {"a/b": {"how": "structured"}}}, "pruned: name `a/b`"),
+        ({"pruned": {"random": {"how": "structured"}}}, "pruned: `random` is in `compare` too"),
+        ({"pruned": {"ticket": {"how": "filters"}}}, "`pruned.ticket.how`"),
         ({"detection_compare": ["mine"]}, "detection_compare: `mine` is not in `compare`"),
         ({"detection": {"demo": {"source": "scenes", "detector": "big"}}}, "detection.demo.detector: `big`"),
         ({"data": {**GOOD["data"], "sise": 1}}, "`data.sise`: unknown parameter"),

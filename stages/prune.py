@@ -1,0 +1,47 @@
+"""The baseline, pruned to the size of a sub-net → artifacts/backbones/NAME."""
+
+import sys
+
+import numpy as np
+import torch
+
+from sdr.data.store import ImageStore
+from sdr.errors import UserError, program
+from sdr.nets.backbone import Backbone
+from sdr.nets.embed import Embedding, evaluation_view
+from sdr.nets.export import export
+from sdr.outputs import output_dir, write_json
+from sdr.params import load
+from sdr.route.calibrate import Calibration, calibrate, sample
+from sdr.ssl.store import count, load_network
+from sdr.train.device import pick_device
+from sdr.transfer.compare import RESERVED
+from sdr.transfer.prune import Pruned, prune
+
+
+@program
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise UserError("usage: python -m stages.prune NAME, one of `pruned` in params.yaml")
+    name = sys.argv[1]
+    key = f"pruned__{name}"
+    params = load(seed=int, backbone=Backbone, calibrate=Calibration, embed=Embedding, **{key: Pruned})
+    if name in RESERVED:
+        raise UserError(f"pruned.{name}: a column of our own tables has this name; choose another one")
+    device, spec = pick_device(), params["backbone"]
+    network, baseline, _ = load_network("artifacts/baseline")
+    pruned, widths = prune(name, params[key], network.backbone, baseline, spec)
+    pruned = pruned.to(device, memory_format=torch.channels_last)
+    data = ImageStore.open("artifacts/data")
+    images = data.read(sample(np.arange(len(data)), params["calibrate"], params["seed"]))  # as the baseline's
+    calibrate(pruned, evaluation_view(images, params["embed"].size, device))
+    left = sum(int(p.count_nonzero()) for p in pruned.parameters())
+    facts = {"how": params[key].how, "widths": widths, "of": count(network.backbone), "nonzero": left}
+    with output_dir(f"artifacts/backbones/{name}") as out:
+        export(out, pruned.cpu(), spec, widths, params["embed"].size)
+        write_json(out / "pruned.json", facts)
+    print(f"prune {name}: {facts['how']}, {left:,} of {facts['of']:,} parameters left, widths {list(widths)}")
+
+
+if __name__ == "__main__":
+    main()
