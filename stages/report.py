@@ -10,6 +10,7 @@ from sdr.report.page import write_report
 from sdr.report.run import Run, read_run
 from sdr.report.tables import detection_summary, markdown, summary
 from sdr.run_log import log_file
+from sdr.train.jobs import Sdr
 
 
 @program
@@ -32,21 +33,15 @@ def main() -> None:
 
 def computing(run: Run) -> Computing:
     """What the cost of a run follows from."""
-    shapes = load(backbone=Backbone, views__size=int, embed__size=int)
-    sdr = load(
-        sdr__first_phase=float, sdr__w0_share=float, sdr__distill=str, sdr__distill_views=int, sdr__train_teacher=bool
-    )
-    return Computing(
+    params = load(backbone=Backbone, views__size=int, embed__size=int, sdr=Sdr)
+    return Computing.of(
+        params["sdr"],
         method=run.sdrnet["method"],
-        backbone=shapes["backbone"],  # the config's has no groups if there is one sub-net
+        backbone=params["backbone"],  # the config's has no groups if there is one sub-net
         heads=Heads(**run.sdrnet["heads"]),
         n_subnets=run.n_subnets,
-        view=shapes["views__size"],
-        shown=shapes["embed__size"],
-        first_phase=sdr["sdr__first_phase"],
-        w0_share=sdr["sdr__w0_share"],
-        teacher_views=0 if sdr["sdr__distill"] == "none" else sdr["sdr__distill_views"],
-        train_teacher=sdr["sdr__train_teacher"],
+        view=params["views__size"],
+        shown=params["embed__size"],
     )
 
 

@@ -26,6 +26,7 @@ from sdr.train.device import pick_device
 from sdr.train.jobs import Common, Sdr, sdr
 from sdr.train.launch import in_processes
 from sdr.train.loop import train
+from sdr.train.schedule import W0
 
 
 @program
@@ -48,6 +49,8 @@ def main() -> None:
     network, history, cost = train(job, data, checkpoints, device)
     with output_dir("artifacts/sdrnet") as out:
         facts = {"n_subnets": n_subnets, "steps": job.schedule.steps, "phases": job.schedule.starts}
+        w0_steps = sum(job.schedule.network(step) == W0 for step in range(job.schedule.steps))
+        facts["w0_images"] = w0_steps * job.optimization.batch_size
         save_network(out, network, spec, common.heads, **facts)
         write_csv(out / "history.csv", history)
     write_json("artifacts/timing/sdrnet.json", cost)
@@ -64,7 +67,7 @@ def main() -> None:
 def reuse_baseline(heads: Heads) -> None:
     network, spec, config = load_network("artifacts/baseline")
     with output_dir("artifacts/sdrnet") as out:
-        save_network(out, network, spec, heads, n_subnets=1, steps=config["steps"], phases=[0])
+        save_network(out, network, spec, heads, n_subnets=1, steps=config["steps"], phases=[0], w0_images=0)
         shutil.copy("artifacts/baseline/history.csv", out)
     nothing = {"seconds": 0.0, "images": 0, "images_per_s": 0.0, "wait_share": 0.0, "peak_mib": 0.0}
     write_json("artifacts/timing/sdrnet.json", nothing | {"device": "none", "processes": 1})

@@ -6,6 +6,7 @@ trained.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from sdr.nets.heads import Heads
 from sdr.nets.paths import N_STAGES
 from sdr.ssl.method import Method, build
 from sdr.ssl.simsiam import SimSiam
+from sdr.train.jobs import Sdr
 
 _VIEWS = 2  # of an image, in training
 _PAIR = 2  # images that are counted together: batch norms that train refuse a single one
@@ -46,6 +48,14 @@ class Computing:
     w0_share: float
     teacher_views: int
     train_teacher: bool
+
+    @classmethod
+    def of(cls, sdr: Sdr, **others: Any) -> "Computing":
+        """With what the section `sdr` says."""
+        return cls(
+            first_phase=sdr.first_phase, w0_share=sdr.w0_share, train_teacher=sdr.train_teacher,
+            teacher_views=0 if sdr.distill == "none" else sdr.distill_views, **others,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,14 @@ def cost_of(run: Computing) -> Cost:
         subnet=baseline + teacher,
         w0_steps=run.first_phase + (1 - run.first_phase) * run.w0_share,
     )
+
+
+def baseline_macs(config: dict[str, Any], view: int) -> int:
+    """Multiply-adds of training the baseline of this `config.json` on one image, whatever its width."""
+    spec = Backbone(**config["backbone"])
+    with torch.device("meta"):
+        network = build(config["method"], spec, spec.supernet_widths, Heads(**config["heads"]))
+    return training_macs(network, view)
 
 
 def training_macs(network: SimSiam, size: int) -> int:
