@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Stages start `python`, so the venv comes first on their PATH; `python -m` works in a moved folder too.
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
 
-.PHONY: repro test setup table lint lock profile clean help
+.PHONY: repro test setup experiments tables table lint lock profile clean help
 
 repro: $(READY)  ## Set up, run what is not up to date, print the result table
 	@$(RUN) tools.check
@@ -27,6 +27,12 @@ ifneq ($(shell .venv/bin/python -c 'print(1)' 2>/dev/null),1)
 .PHONY: $(READY)
 endif
 
+experiments: $(READY)  ## Run a set of experiments: make experiments SET=table3 JOBS=2
+	@$(RUN) tools.experiments "$(SET)" $(if $(JOBS),--jobs $(JOBS))
+
+tables: $(READY)  ## Collect finished experiments into metrics/experiments
+	@$(RUN) tools.tables
+
 table: $(READY)  ## Print the result table of the last run
 	@$(RUN) tools.table
 
@@ -44,4 +50,4 @@ clean:  ## Remove results and caches; DVC's cache stays, so `make repro` restore
 	find sdr stages tools tests -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile

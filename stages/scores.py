@@ -4,6 +4,7 @@
 """
 
 from pathlib import Path
+from statistics import fmean
 
 from sdr.errors import program
 from sdr.nets.backbone import Backbone
@@ -11,7 +12,7 @@ from sdr.nets.heads import Heads
 from sdr.outputs import write_json
 from sdr.params import load
 from sdr.report.cost import Computing, baseline_macs, cost_of
-from sdr.report.files import read_json
+from sdr.report.files import read_csv, read_json
 from sdr.report.tables import task_scores
 from sdr.ssl.method import Method
 from sdr.train.jobs import Sdr
@@ -27,6 +28,8 @@ def main(which: str) -> None:
     found: dict[str, dict] = task_scores(tasks)
     if which in FOLDERS:
         found["training"] = trained(which)
+    if which == "sdr":
+        found["spread"] = spread(list(tasks))
     write_json(ROOT / f"scores/{which}.json", found)
     print(f"scores {which}: mean over {len(tasks)} tasks written")
 
@@ -44,6 +47,13 @@ def trained(which: str) -> dict[str, float]:
         w0 = read_json(ROOT / "sdrnet/config.json", ["w0_images"])["w0_images"]
         macs = w0 * cost.w0 + (timing["images"] - w0) * cost.subnet
     return {"images": timing["images"], "teramacs": round(macs / 1e12, 3), "seconds": timing["seconds"]}
+
+
+def spread(tasks: list[str]) -> dict[str, float]:
+    """Standard deviation of routing's score over the sub-nets that were tried, in points: a task, and the mean."""
+    scores = {task: read_csv(ROOT / f"route/{task}/ranking.csv", ["score"])["score"] for task in tasks}
+    found = {task: float(values.dropna().std(ddof=0)) for task, values in scores.items()}
+    return {task: round(value, 3) for task, value in (found | {"mean": fmean(found.values())}).items()}
 
 
 if __name__ == "__main__":

@@ -100,13 +100,9 @@ def experiment_of(of_set: ExperimentSet, row: Row, seed: int) -> Experiment:
 
 
 def experiments(of_set: ExperimentSet) -> list[Experiment]:
-    """All experiments of a set, each once, seed by seed: the first seed's results are there first."""
-    found = {}
-    for seed in of_set.seeds:
-        for row in of_set.rows:
-            experiment = experiment_of(of_set, row, seed)
-            found[experiment.name] = experiment
-    return list(found.values())
+    """All experiments of a set, each once, row by row: those that run side by side then share no unfinished stage."""
+    every = [experiment_of(of_set, row, seed) for row in of_set.rows for seed in of_set.seeds]
+    return list({experiment.name: experiment for experiment in every}.values())
 
 
 def targets(networks: Iterable[str]) -> tuple[str, ...]:
