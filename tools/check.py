@@ -35,6 +35,7 @@ SECTIONS = {
     "seed": NonNegativeInt,
     "method": Method,
     "processes": PositiveInt,
+    "split": str,
     "data": Data,
     "views": Views,
     "backbone": Backbone,

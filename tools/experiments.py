@@ -15,7 +15,7 @@ import sys
 import time
 
 from sdr.errors import UserError, program
-from sdr.report.experiment_set import Experiment, ExperimentSet, experiments, read_set
+from sdr.report.experiment_set import Experiment, experiments, read_set
 from tools.experiment_refs import INPUTS, finished, git
 
 _LOOK = 5  # seconds between looks at what has finished, which is cheap ...

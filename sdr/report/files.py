@@ -10,14 +10,14 @@ import pandas as pd
 from sdr.errors import UserError
 
 
-def read_json(path: Path, keys: Iterable[str] = ()) -> dict[str, Any]:
+def read_json(path: str | Path, keys: Iterable[str] = ()) -> dict[str, Any]:
     """Read an object that has at least these keys.
 
     Raises:
         UserError: it is missing, not valid or incomplete.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise UserError(f"{path}: missing; run `dvc repro`, which makes it") from None
     except json.JSONDecodeError as error:

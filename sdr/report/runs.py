@@ -12,6 +12,7 @@ PARTS = {  # of the pipeline → its stages, in their order; the report itself i
     "routing": ("route", "route_detection"),
     "evaluation": (
         "linear_baseline", "linear_sdr", "backbone", "linear_compare", "prune", "linear_pruned", "check_scores",
+        "scores_baseline", "scores_sdr", "scores_pruned",
         "finetune_baseline", "finetune_sdr", "finetune_compare",
     ),
 }  # fmt: skip

@@ -29,17 +29,6 @@ def other_scores(evaluations: dict[str, dict[str, Any]]) -> Scores:
     return {p: {name: float(found[p]) for name, found in evaluations.items()} for p in PROTOCOLS}
 
 
-def task_scores(tasks: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Scores]:
-    """Of evaluations task → network → evaluation: network → protocol → task (and "mean"), %, to 2 digits."""
-    table: dict[str, Scores] = {}
-    for network in next(iter(tasks.values()), {}):
-        for protocol in PROTOCOLS:
-            row = {task: float(networks[network][protocol]) for task, networks in tasks.items()}
-            row |= {"mean": fmean(row.values())}
-            table.setdefault(network, {})[protocol] = {task: round(score, 2) for task, score in row.items()}
-    return table
-
-
 def mean(tables: list[Scores]) -> Scores:
     """Unweighted mean over tasks of every score: each task counts the same, whatever its metric and size."""
     return {

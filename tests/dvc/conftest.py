@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
-FOLDERS = ("sdr", "stages", "tools")
+FOLDERS = ("sdr", "splits", "stages", "tools")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def test_artifacts_that_a_program_names_are_declared(program):
     for stage in PIPELINE["stages"].values():
         stage = stage.get("do", stage)
         if PROGRAM.search(stage["cmd"])[1] == program:
-            declared |= {re.sub(r"\$\{.*", "", path) for path in [*stage["deps"], *map(str, stage["outs"])]}
+            declared |= {re.sub(r"\$\{.*", "", path) for path in [*stage["deps"], *map(str, [*stage.get("outs", []), *stage.get("metrics", [])])]}
     for name in named:
         assert any(name.startswith(path) or path.startswith(name) for path in declared), name
 
