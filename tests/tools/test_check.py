@@ -34,7 +34,7 @@ def test_what_the_project_ships_is_right(check, file):
 
 
 def test_there_are_the_profiles_that_the_readme_names():
-    assert {file.stem for file in FILES} >= {"laptop", "gpu", "imagenet-simsiam", "imagenet-byol"}
+    assert {file.stem for file in FILES} >= {"laptop", "gpu-small", "gpu", "imagenet-simsiam", "imagenet-byol"}
 
 
 @pytest.mark.parametrize("file", FILES[1:], ids=lambda file: file.name)
