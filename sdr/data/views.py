@@ -99,7 +99,7 @@ def make_view(x: Tensor, draws: Draws, views: Views) -> Tensor:
     x = crop_resize_flip(x, draws.box.to(x.device), draws.flip.to(x.device), views.size)
     x = colour.jitter(x, draws.change, draws.order[0].tolist())
     grey = draws.grey.nonzero()[:, 0].to(x.device)  # found on the CPU, where the draws are: no wait for the device
-    x[grey] = colour.luminance(x[grey]).expand(-1, 3, -1, -1)
+    x.index_copy_(0, grey, colour.luminance(x.index_select(0, grey)).expand(-1, 3, -1, -1))
     blurred = draws.sigma.nonzero()[:, 0]
     if len(blurred):
         rows = blurred.to(x.device)
@@ -152,18 +152,17 @@ def resample(lines: Tensor, start: Tensor, length: Tensor, flip: Tensor, size: i
     with the matrix of all weights, nearly all of them 0.
     """
     n, pixels, _ = lines.shape
-    length = length.view(-1, 1, 1)
+    start, length, flip = start.view(-1, 1), length.view(-1, 1), flip.view(-1, 1)
     scale = length / size  # lines in a line out
     reach = scale.clamp(min=1)  # of the filter
-    out = torch.arange(0.5, size, device=lines.device).view(1, -1, 1)
-    centre = torch.where(flip.view(-1, 1, 1), size - out, out) * scale  # N×size×1, in lines of the crop
+    out = torch.arange(0.5, size, device=lines.device)
+    centre = torch.where(flip, size - out, out) * scale  # N×size, in lines of the crop
     taps = torch.arange(math.ceil(2 * max(1, pixels / size)), device=lines.device)  # as many as the filter can reach
-    at = (centre - reach - 0.5).ceil() + taps  # N×size×taps
-    weight = (1 - (at + 0.5 - centre).abs() / reach).clamp_(min=0)
-    weight *= (at >= 0) & (at < length)  # the crop's border is the image's end
-    weight /= weight.sum(2, keepdim=True)
-    place = (at + start.view(-1, 1, 1)).clamp_(0, pixels - 1).long()
-    place += pixels * torch.arange(n, device=lines.device).view(-1, 1, 1)
-    return F.embedding_bag(
-        place.flatten(0, 1), lines.flatten(0, 1), per_sample_weights=weight.flatten(0, 1), mode="sum"
-    ).view(n, size, -1)
+    at = (centre - reach - 0.5).ceil_() + taps.view(-1, 1, 1)  # taps×N×size
+    inside = torch.minimum(at.clamp(min=0), length - 1)
+    distance = (at + 0.5 - centre).abs_().div_(reach)  # of the reach; past the crop's border, its image's end, more than 1
+    weight = (1 - distance.add_((at - inside).abs_())).clamp_(min=0)
+    weight /= weight.sum(0)
+    line = inside.add_(start).long().add_(pixels * torch.arange(n, device=lines.device).view(-1, 1))
+    line, weight = line.flatten(1).t(), weight.flatten(1).t()  # (N·size)×taps
+    return F.embedding_bag(line, lines.flatten(0, 1), per_sample_weights=weight, mode="sum").view(n, size, -1)
