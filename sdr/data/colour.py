@@ -40,7 +40,8 @@ def adjust_brightness(x: Tensor, factor: Tensor) -> Tensor:
 
 def adjust_contrast(x: Tensor, factor: Tensor) -> Tensor:
     """Blend with the mean luminance of the image; factor `N×1×1×1`."""
-    return torch.lerp(luminance(x).mean((2, 3), keepdim=True), x, factor).clamp_(0, 1)
+    mean = luminance(x.mean((2, 3), keepdim=True))  # N×1×1×1
+    return (x * factor).add_(mean * (1 - factor)).clamp_(0, 1)  # `lerp` is slow where two of three are broadcast
 
 
 def adjust_saturation(x: Tensor, factor: Tensor) -> Tensor:
@@ -51,20 +52,21 @@ def adjust_saturation(x: Tensor, factor: Tensor) -> Tensor:
 def adjust_hue(x: Tensor, turns: Tensor) -> Tensor:
     """Turn the hue by `turns` (`N×1×1×1`, in [−0.5, 0.5]) in HSV space.
 
-    With the hue h in sixths of a turn, the channels are V − C + C · clamp(|h − 3| − 1, 0, 1) for red, and of
-    2 − |h − 2| and 2 − |h − 4| for green and blue.
+    With the hue h in sixths of a turn, the channels are V − C + C · clamp(|h − 3| − 1, 0, 1) for red, and
+    V − C · clamp(|h − c| − 1, 0, 1) for green, c = 2, and blue, c = 4. Turned back, whichever channel is the greatest,
+    |h| = 1 + (g + b − r − (V − C)) / C on the circle, towards green where g > b.
     """
     r, g, b = x.unbind(1)
     high, low = torch.maximum(torch.maximum(r, g), b), torch.minimum(torch.minimum(r, g), b)  # V, and V − C
     chroma = high - low
-    inverse = chroma.clamp(min=1e-12).reciprocal_()  # a grey pixel's chroma is 0: its hue does not matter
-    h = torch.where(high == r, (g - b) * inverse, torch.where(high == g, (b - r) * inverse + 2, (r - g) * inverse + 4))
+    h = (g + b).sub_(r).sub_(low).div_(chroma.clamp(min=1e-12))  # a grey pixel's chroma is 0: its hue does not matter
+    h.add_(1).copysign_(g - b)  # N×H×W in [−3, 3]
     h.add_(6 * turns.squeeze(1))
-    h.sub_((h / 6).floor_(), alpha=6)  # N×H×W in [0, 6)
-    red = (h - 3).abs_().sub_(1).clamp_(0, 1)
-    green = (h - 2).abs_().neg_().add_(2).clamp_(0, 1)
-    blue = h.sub_(4).abs_().neg_().add_(2).clamp_(0, 1)
-    return torch.stack([torch.addcmul(low, chroma, share) for share in (red, green, blue)], dim=1)
+    h.sub_((h / 6).floor_(), alpha=6)  # in [0, 6)
+    out = torch.empty_like(x)
+    for i, (centre, base, sign) in enumerate([(3, low, 1), (2, high, -1), (4, high, -1)]):
+        torch.addcmul(base, chroma, (h - centre).abs_().sub_(1).clamp_(0, 1), value=sign, out=out[:, i])
+    return out
 
 
 def gaussian_blur(x: Tensor, sigma: Tensor, largest: float) -> Tensor:
