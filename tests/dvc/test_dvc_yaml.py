@@ -2,7 +2,8 @@
 
 import yaml
 
-AFTER_N_SUBNETS = {"cluster", "train_sdr", "calibrate", "report", "route_detection@demo", "finetune_sdr@demo"} | {
+TABLES = {"report", "scores_baseline", "scores_sdr"}  # of all tasks
+AFTER_N_SUBNETS = {"cluster", "train_sdr", "calibrate", "report", "scores_sdr", "route_detection@demo", "finetune_sdr@demo"} | {
     f"{stage}@{task}" for stage in ("route", "linear_sdr") for task in ("shapes", "flowers")
 }
 
@@ -21,13 +22,13 @@ def test_nothing_runs_twice(repo):
 
 def test_a_new_task_runs_its_own_stages_and_the_report(repo):
     repo.set_params(tasks=repo.params["tasks"] | {"new-1": {"source": "folder", "metric": "map"}})
-    assert repo.repro() == of_task("new-1") | {"report"}
+    assert repo.repro() == of_task("new-1") | TABLES
 
 
 def test_a_changed_task_runs_its_own_stages_and_the_report(repo):
     tasks = repo.params["tasks"]
     repo.set_params(tasks=tasks | {"flowers": tasks["flowers"] | {"metric": "mean_per_class"}})
-    assert repo.repro() == of_task("flowers") | {"report"}
+    assert repo.repro() == of_task("flowers") | TABLES
 
 
 def test_another_backbone_to_compare_runs_its_own_stages_and_the_report(repo):
@@ -38,7 +39,7 @@ def test_another_backbone_to_compare_runs_its_own_stages_and_the_report(repo):
 
 def test_a_pruned_baseline_runs_its_own_stages_and_the_report(repo):
     repo.set_params(pruned={"ticket": {"how": "structured"}})
-    own = {"prune@ticket"} | {f"linear_pruned@{task}-ticket" for task in ("shapes", "flowers")}
+    own = {"prune@ticket", "scores_pruned@ticket"} | {f"linear_pruned@{task}-ticket" for task in ("shapes", "flowers")}
     assert repo.repro() == own | {"report"}
     repo.set_params(n_subnets=3)
     assert repo.repro() == AFTER_N_SUBNETS  # it hangs on the baseline, not on the sub-nets
@@ -103,7 +104,7 @@ def test_another_number_of_subnets_keeps_the_baseline_and_the_way_back_is_free(r
 def test_a_removed_task_leaves_nothing_behind(repo, tmp_path):
     repo.set_params(tasks={"shapes": repo.params["tasks"]["shapes"]})
     assert "route@flowers" in repo.run("python", "-m", "tools.prune")
-    assert repo.repro() == {"report"}
+    assert repo.repro() == TABLES
     assert "flowers" not in (repo.root / "dvc.lock").read_text()
     assert [path for path in (repo.root / "artifacts").rglob("*flowers*")] == []
     assert [path for path in (repo.root / "artifacts").rglob("*shapes*")] != []
