@@ -1,35 +1,99 @@
-"""Which experiments have finished: DVC keeps each as a git ref below the commit it was run from."""
+"""Which experiments have finished and still hold: DVC keeps each as a git ref below the commit it was run from.
 
+An experiment holds as long as running it now would compute the same: the code that its scores went through, which its own
+dvc.lock names with hashes, is the code that is here, and the parameters of those stages are today's with its changes.
+So a change of the report, say, takes no table with it.
+"""
+
+import hashlib
 import subprocess
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from sdr.errors import UserError
+from sdr.report.experiment_set import Experiment
 
-INPUTS = ("params.yaml", "dvc.yaml", "sdr", "stages", "splits")  # what an experiment's result follows from
-
-
-def finished(names: Iterable[str]) -> set[str]:
-    """Those of these experiments that are there and still hold."""
-    return set(commits(names))
+CODE = ("sdr/", "stages/", "splits/")  # dependencies that are in git
 
 
-def commits(names: Iterable[str]) -> dict[str, str]:
-    """The commit that each finished experiment was run from; the latest, if it was run from several that hold."""
-    wanted, found, held = set(names), {}, {}
-    lines = git("for-each-ref", "--sort=creatordate", "--format=%(refname)", "refs/exps").splitlines()
-    for parts in (line.split("/") for line in lines):
-        if len(parts) == 5 and parts[-1] in wanted:  # refs/exps/AB/CDEF…/NAME
-            base = parts[2] + parts[3]
-            if base not in held:
-                held[base] = _holds(base)
-            if held[base]:
-                found[parts[-1]] = base
+def commits(wanted: Iterable[Experiment]) -> dict[str, str]:
+    """Name → the commit it was run from, of those that have finished and hold; the latest one if there are several."""
+    experiments, found = {e.name: e for e in wanted}, {}
+    lines = git("for-each-ref", "--sort=creatordate", "--format=%(refname) %(objectname)", "refs/exps").splitlines()
+    params = _yaml(Path("params.yaml").read_text())
+    for ref, sha in (line.split() for line in lines):
+        *_, first, rest, name = ref.split("/")  # refs/exps/AB/CDEF…/NAME
+        if name in experiments and holds(lock_of(sha), experiments[name], params):
+            found[name] = first + rest
     return found
 
 
-def _holds(base: str) -> bool:
-    """Whether code and parameters are now what they were at a commit."""
-    return subprocess.run(["git", "diff", "--quiet", base, "HEAD", "--", *INPUTS], capture_output=True).returncode == 0
+def holds(lock: dict[str, Any], experiment: Experiment, params: dict[str, Any]) -> bool:
+    """Whether the stages that lead to an experiment's scores would be the same now.
+
+    Args:
+        lock: the `stages` of its dvc.lock.
+        experiment: what it changes.
+        params: params.yaml as it is now.
+    """
+    if not set(experiment.targets) <= set(lock):
+        return False
+    needed = {name: lock[name] for name in _upstream(lock, experiment.targets)}
+    code = {d["path"]: d["md5"] for s in needed.values() for d in s.get("deps", ()) if d["path"].startswith(CODE)}
+    if any(md5 != _md5(path) for path, md5 in code.items()):
+        return False
+    declared = [item for s in needed.values() for item in s.get("params", {}).get("params.yaml", {}).items()]
+    now = _changed(params, experiment.changes)
+    return all(_value(now, name) == value for name, value in declared)
+
+
+def _upstream(lock: dict[str, Any], targets: Iterable[str]) -> set[str]:
+    """The stages that these hang on, themselves included."""
+    made = {out["path"]: name for name, stage in lock.items() for out in stage.get("outs", ())}
+    found, new = set(), set(targets)
+    while new:
+        found |= new
+        read = {dep["path"] for name in new for dep in lock[name].get("deps", ())}
+        # A dependency may be a folder that many stages write into.
+        new = {maker for out, maker in made.items() if any(out == p or out.startswith(f"{p}/") for p in read)} - found
+    return found
+
+
+def _changed(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with changes, names with dots."""
+    for name, value in changes.items():
+        key, _, rest = name.partition(".")
+        params = params | {key: _changed(params.get(key, {}), {rest: value}) if rest else value}
+    return params
+
+
+def _value(params: Any, name: str) -> Any:
+    for key in name.split("."):
+        params = params.get(key) if isinstance(params, dict) else None
+    return params
+
+
+@cache
+def lock_of(sha: str) -> dict[str, Any]:
+    """The stages of the dvc.lock of a commit."""
+    return _yaml(git("show", f"{sha}:dvc.lock"))["stages"]
+
+
+@cache
+def _md5(path: str) -> str | None:
+    """As DVC has it; None if there is no such file. A folder of code is no dependency of any stage."""
+    file = Path(path)
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() if file.is_file() else None
+
+
+def _yaml(text: str) -> dict[str, Any]:
+    from ruamel.yaml import YAML  # as DVC does: PyYAML would take 1e-3 for a string
+
+    return YAML(typ="safe").load(text)
 
 
 def git(*command: str) -> str:
