@@ -117,6 +117,6 @@ def targets(networks: Iterable[str]) -> tuple[str, ...]:
 def _name(changes: dict[str, Any], stages: tuple[str, ...]) -> str:
     """A name that says what changes, and a digest of all of it: `n_subnets-4_seed-0_3f2a9c1b`."""
     parts = [f"{key.rsplit('.', 1)[-1]}-{value}" for key, value in changes.items() if not isinstance(value, dict | list)]
-    text = re.sub(r"[^\w.-]+", "-", "_".join(parts))[:_LONGEST].strip(".-_")
+    text = re.sub(r"[^\w.-]+|\.{2,}", "-", "_".join(parts))[:_LONGEST].strip(".-_")
     digest = hashlib.sha256(json.dumps([changes, stages], sort_keys=True).encode()).hexdigest()
     return f"{text}_{digest[:8]}"
