@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sdr.errors import UserError
 from sdr.report.experiment_set import Experiment
 

@@ -23,7 +23,7 @@ PROTOCOLS = ("linear", "knn")
 @program
 def main(sets: list[str]) -> None:
     chosen = {name: read_set(name) for name in sets or set_names()}
-    where = commits(e.name for found in chosen.values() for e in experiments(found))
+    where = commits(e for found in chosen.values() for e in experiments(found))
     shown = {commit: show(commit) for commit in set(where.values())}
     for name, found in chosen.items():
         lines = list(table(found, where, shown))
