@@ -4,22 +4,28 @@
 
 Each experiment is DVC's: `dvc exp show` lists it, `dvc exp apply NAME` brings it into the workspace. What another
 experiment has computed from the same inputs is taken from the run cache. An interrupted run goes on with the same command:
-finished experiments stay, an unfinished training resumes from its checkpoint. An experiment counts as long as neither
-code nor parameters have changed since the commit that it was run from.
+finished experiments stay, an unfinished training resumes from its checkpoint. An experiment counts as long as
+running it now would compute the same (tools/experiment_refs.py).
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 
 from sdr.errors import UserError, program
 from sdr.report.experiment_set import Experiment, experiments, read_set
-from tools.experiment_refs import INPUTS, finished, git
+from tools.experiment_refs import CODE, commits, git
 
 _LOOK = 5  # seconds between looks at what has finished, which is cheap ...
 _ASK = 60  # ... and between questions to DVC, which take seconds of a core
+_PATIENCE = 20  # seconds that an interrupted experiment is given to end ...
+_ATTEMPTS = 6  # ... before it is interrupted again, so many times
+_TAIL = 15  # lines of a failed experiment's log
 
 
 @program
@@ -32,12 +38,13 @@ def main() -> None:
     if args.jobs < 1:
         raise UserError(f"--jobs must be at least 1, not {args.jobs}")
     wanted = {e.name: e for e in experiments(read_set(args.set))}
-    missing = {name: e for name, e in wanted.items() if name not in finished(wanted)}
+    there = commits(wanted.values())
+    missing = {name: e for name, e in wanted.items() if name not in there}
     print(f"{args.set}: {len(wanted)} experiments, {len(missing)} to run", flush=True)
     if args.list:
         print(*missing, sep="\n")
     elif missing:
-        if changed := git("status", "--porcelain", "--", *INPUTS):
+        if changed := git("status", "--porcelain", "--", "params.yaml", "dvc.yaml", *CODE):
             raise UserError(f"commit your changes first, experiments belong to a commit:\n{changed}")
         run(missing, args.jobs)
     if not args.list:
@@ -50,43 +57,85 @@ def run(missing: dict[str, Experiment], jobs: int) -> None:
     Raises:
         UserError: some failed.
     """
-    states = queue_states()
+    states, workers = queue()
+    if not workers:
+        end([name for name, state in states.items() if state == "Running"])  # so they say: their worker was killed
+        states, workers = queue()
+    # Whatever has failed, or belongs to another commit, which may be said of what is queued too.
+    stale = [name for name in missing if states.get(name, "Running") != "Running"]
+    if stale:
+        dvc("queue", "remove", *stale)
     for name, experiment in missing.items():
-        state = states.get(name)
-        if state == "Failed" or state == "Success":  # of another commit
-            dvc("queue", "remove", name)
-        if state not in ("Queued", "Running"):
+        if states.get(name) != "Running":
             dvc("exp", "run", "--queue", "--name", name, *overrides(experiment), *experiment.targets)
-    dvc("queue", "start", "--jobs", str(jobs))
     try:
+        # An experiment's folder is temporary: its checkpoints must lie elsewhere.
+        scratch = os.path.abspath(os.environ.get("SDR_SCRATCH") or ".scratch/experiments")
+        dvc("queue", "start", "--jobs", str(jobs), SDR_SCRATCH=scratch)
         wait(missing)
     except KeyboardInterrupt:
-        dvc("queue", "stop", "--kill")
+        dvc("queue", "stop")  # workers take nothing new
+        end([name for name, state in queue()[0].items() if state == "Running"])
         raise
-    finally:
-        if not set(missing) - finished(missing):
-            dvc("queue", "stop")
 
 
 def wait(missing: dict[str, Experiment]) -> None:
-    """Wait until all have finished, one way or the other; a line for each."""
-    began, asked, done, failed = time.monotonic(), time.monotonic(), set(), set()
+    """Wait until all have finished, one way or the other; a line for each.
+
+    Raises:
+        UserError: some failed, or nobody runs them any more.
+    """
+    began, asked, done, failed, lost, seen = time.monotonic(), time.monotonic(), set(), set(), set(), True
     while len(done | failed) < len(missing):
         time.sleep(_LOOK)
-        for name in sorted(finished(missing) - done):
+        for name in sorted(set(commits(missing.values())) - done):
             done.add(name)
             print(f"{len(done)}/{len(missing)} {name} ({(time.monotonic() - began) / 60:.0f} min)", flush=True)
-        if time.monotonic() - asked > _ASK:
-            asked, states = time.monotonic(), queue_states()
-            for name in sorted(set(missing) - done - failed):
-                if states.get(name) == "Failed":
-                    failed.add(name)
-                    tail = "\n".join(dvc("queue", "logs", name).splitlines()[-5:])
-                    print(f"failed: {name}\n{tail}", file=sys.stderr, flush=True)
-            if not {"Queued", "Running"} & {states.get(name) for name in set(missing) - done - failed} - {None}:
-                failed |= set(missing) - done - finished(missing) - failed
+        if time.monotonic() - asked < _ASK:
+            continue
+        asked, (states, workers) = time.monotonic(), queue()
+        waiting = set(missing) - set(commits(missing.values())) - failed  # of now: it may have ended since they were told
+        gone = {name for name in waiting if states.get(name) not in ("Queued", "Running")}
+        # On its way from the queue to a worker an experiment is in no list.
+        ended = {name for name in gone if states.get(name) == "Failed" or name in lost}
+        for name in sorted(ended):
+            print(f"failed: {name}\n{log_of(name)}", file=sys.stderr, flush=True)
+        failed, lost = failed | ended, gone
+        seen, before = bool(workers), seen
+        if waiting - gone and not seen and not before:  # one that starts is not seen either
+            names = ", ".join(sorted(waiting - gone))
+            raise UserError(f"DVC's workers have gone, {names} have not ended: the same command goes on")
     if failed:
-        raise UserError(f"{len(failed)} of {len(missing)} failed ({', '.join(sorted(failed))}): `dvc queue logs NAME`; the same command runs them again")
+        names = ", ".join(sorted(failed))
+        raise UserError(f"{len(failed)} of {len(missing)} failed ({names}): `dvc queue logs NAME`; the same command runs them again")
+
+
+def end(names: list[str]) -> None:
+    """Interrupt running experiments as Ctrl-C does, so that a training saves a checkpoint, until DVC knows that they have ended.
+
+    `dvc queue stop --kill` would kill DVC's process alone and leave the training behind. Of an experiment whose worker was
+    killed DVC learns by the next attempt to interrupt it.
+    """
+    for _ in range(_ATTEMPTS if names else 0):
+        with suppress(UserError):  # one has ended meanwhile
+            dvc("queue", "kill", *names)
+        until = time.monotonic() + _PATIENCE
+        while names and time.monotonic() < until:
+            states, _ = queue(sure=False)
+            names = [name for name in names if states.get(name) == "Running"]
+        if not names:
+            return
+    if names:
+        raise UserError(f"{', '.join(names)} cannot be interrupted: see `dvc queue status`")
+
+
+def log_of(name: str) -> str:
+    """The last lines of a failed experiment's log: the stage that failed, and what it said."""
+    try:
+        lines = dvc("queue", "logs", name).splitlines()
+    except UserError as error:  # it failed before it began
+        return str(error)
+    return "\n".join(lines[-_TAIL:])
 
 
 def overrides(experiment: Experiment) -> list[str]:
@@ -118,24 +167,49 @@ def _literal(value: object) -> str:
         return "{" + ",".join(f"{key}:{_literal(v)}" for key, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_literal, value)) + "]"
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_]\w*", value) or value in ("true", "false", "null"):
+        # Only a quote, and backslashes before one, need another backslash.
+        return '"' + re.sub(r'(\\*)("|$)', lambda m: 2 * m[1] + m[2].replace('"', r"\""), value) + '"'
     return "null" if value is None else str(value)
 
 
-def queue_states() -> dict[str, str]:
-    """Name → Queued, Running, Success or Failed."""
-    found = {}
-    for line in dvc("queue", "status").splitlines():
-        if match := re.match(r"^(\S{7,})\s+(\S+)\s.*\b(Queued|Running|Success|Failed)\s*$", line):
-            found[match[2]] = match[3]
-    return found
+def queue(sure: bool = True) -> tuple[dict[str, str], int]:
+    """What DVC says of its queue: name → Queued, Running, Success or Failed; and how many workers there are.
+
+    Args:
+        sure: ask again before saying that there are none: a busy one may answer too late.
+    """
+    for _ in range(3 if sure else 1):
+        states, workers = read_status(dvc("queue", "status"))
+        if workers:
+            break
+    return states, workers
 
 
-def dvc(*command: str) -> str:
-    """Run DVC; return what it says."""
-    result = subprocess.run([sys.executable, "-m", "dvc", *command], capture_output=True, text=True)
-    if result.returncode:
-        raise UserError(f"dvc {' '.join(command)}: {result.stderr.strip() or result.stdout.strip()}")
-    return result.stdout
+def read_status(text: str) -> tuple[dict[str, str], int]:
+    """As `queue`, of what `dvc queue status` says."""
+    states = {}
+    for line in text.splitlines():
+        if match := re.match(r"^([0-9a-f]{7,})\s+(\S+)\s.*\b(Queued|Running|Success|Failed)\s*$", line):
+            states[match[2]] = match[3]
+    workers = re.search(r"^Worker status: (\d+) active, (\d+) idle", text, re.MULTILINE)
+    return states, sum(map(int, workers.groups())) if workers else 0
+
+
+def dvc(*command: str, **env: str) -> str:
+    """Run DVC; return what it says.
+
+    Raises:
+        UserError: it failed.
+    """
+    # Files, not pipes: workers inherit them, and a pipe is at its end when the last of them is.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        line = [sys.executable, "-m", "dvc", *command]
+        status = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=os.environ | env).returncode
+        said, wrong = ((file.seek(0), file.read())[1] for file in (out, err))
+    if status:
+        raise UserError(f"dvc {' '.join(command)}: {wrong.strip() or said.strip()}")
+    return said
 
 
 if __name__ == "__main__":
