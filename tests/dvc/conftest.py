@@ -127,13 +127,18 @@ def shorten(path: Path) -> None:
     path.write_text(yaml.safe_dump(pipeline, sort_keys=False))
 
 
+def stand_ins(repo: Repo) -> None:
+    """Quick stand-ins for the programs, and a dvc.yaml that is short enough for many runs."""
+    shorten(repo.root / "dvc.yaml")
+    for program in (repo.root / "stages").glob("[a-z]*.py"):
+        shutil.copy(Path(__file__).with_name("stand_in.py"), program)
+
+
 @pytest.fixture(scope="session")
 def rehearsed(new_repo, tmp_path_factory) -> Repo:
     """The real dvc.yaml with quick stand-ins for the programs, two tasks, run and committed."""
     repo = new_repo(tmp_path_factory.mktemp("rehearsal") / "repo")
-    shorten(repo.root / "dvc.yaml")
-    for program in (repo.root / "stages").glob("[a-z]*.py"):
-        shutil.copy(Path(__file__).with_name("stand_in.py"), program)
+    stand_ins(repo)
     task = {"source": "builtin", "metric": "top1"}
     repo.set_params(
         n_subnets=4,

@@ -1,12 +1,16 @@
 """Stands in for every stage program where dvc.yaml is tested: reads and writes all that is declared.
 
-What it writes depends on the content of its dependencies and on its parameters, as with the real programs.
+What it writes depends on the content of its dependencies and on its parameters, as with the real programs. A test that
+watches it names a folder in `$STAND_IN`: each run adds a line to the file `ran` there, `STAGE SEED PID SCRATCH`, waits as long as
+there is a file `hold-STAGE`, and fails if there is a file `fail-STAGE-SEED`.
 """
 
 import hashlib
 import itertools
 import json
 import os
+import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -16,6 +20,8 @@ def main() -> None:
     name, _, key = os.environ["DVC_STAGE"].partition("@")
     stage = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][name]
     params = yaml.safe_load(Path("params.yaml").read_text())
+    if watching := os.environ.get("STAND_IN"):
+        watched(Path(watching), name, params["seed"])
     text = json.dumps(stage.get("do", stage))
     for variable, value in items(stage, key, params).items():
         text = text.replace(f"${{{variable}}}", value)
@@ -36,9 +42,38 @@ def main() -> None:
             path.mkdir(parents=True)
             path /= "result.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        scope = {"detection": "demo", "timing": "baseline"}.get(path.stem, "mean")
-        path.write_text(json.dumps({scope: {"linear": {"gain": number}}}))
+        path.write_text(
+            json.dumps(scores(path.stem, number) if path.parent.name == "scores" else gain(path.stem, number))
+        )
     print(f"{name} launched {os.environ.get('LAUNCHED', 'as it is')}")
+
+
+def watched(folder: Path, stage: str, seed: int) -> None:
+    """Do as a test says."""
+    with (folder / "ran").open("a") as file:
+        file.write(f"{stage} {seed} {os.getpid()} {os.environ.get('SDR_SCRATCH', 'none')}\n")
+    while (folder / f"hold-{stage}").exists():
+        time.sleep(0.05)
+    if (folder / f"fail-{stage}-{seed}").exists():
+        sys.exit(f"error: {stage} was told to fail")
+
+
+def gain(file: str, number: float) -> dict:
+    """What a file of metrics or an output holds."""
+    scope = {"detection": "demo", "timing": "baseline"}.get(file, "mean")
+    return {scope: {"linear": {"gain": number}}}
+
+
+def scores(file: str, number: float) -> dict:
+    """What `stages.scores` writes: of the baseline, of SDR, or of a network of `pruned`."""
+    networks = {"baseline": ["baseline"], "sdr": ["w0", "sdr"]}.get(file, [file])
+    found = {
+        name: {p: {"shapes": number + i, "mean": number + i} for p in ("linear", "knn")}
+        for i, name in enumerate(networks)
+    }
+    if file in ("baseline", "sdr"):
+        found["training"] = {"images": 100, "teramacs": number, "seconds": 1.5}
+    return found | ({"spread": {"shapes": 1.0, "mean": 1.0}} if file == "sdr" else {})
 
 
 def items(stage: dict, key: str, params: dict) -> dict[str, str]:
