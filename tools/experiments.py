@@ -58,6 +58,12 @@ def run(missing: dict[str, Experiment], jobs: int) -> None:
         UserError: some failed.
     """
     states, workers = queue()
+    if workers and "Running" not in states.values():
+        # Idle ones leave within seconds, and one that leaves may take an experiment that nobody runs then.
+        dvc("queue", "stop")
+        until = time.monotonic() + _PATIENCE
+        while workers and time.monotonic() < until:
+            states, workers = queue(sure=False)
     if not workers:
         end([name for name, state in states.items() if state == "Running"])  # so they say: their worker was killed
         states, workers = queue()
