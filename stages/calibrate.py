@@ -36,7 +36,7 @@ def main() -> None:
         images_of = [everything] * trained.n_subnets
 
     def measure(backbone: torch.nn.Module, subset: np.ndarray) -> torch.Tensor:
-        images = data.read(sample(subset, wanted, seed))
+        images = data.read(sample(subset, wanted.images, seed))
         calibrate(backbone, evaluation_view(images, params["embed"].size, device))
         return statistics(backbone).cpu().clone()
 

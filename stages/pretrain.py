@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import asdict
 
 import numpy as np
+from pydantic import PositiveInt
 
 from sdr.data.parts import Part, part_rows
 from sdr.data.store import ImageStore
@@ -15,7 +16,7 @@ from sdr.nets.heads import Heads
 from sdr.outputs import output_dir, write_csv, write_json
 from sdr.params import load
 from sdr.ranks import rank
-from sdr.route.calibrate import Calibration, calibrate, sample
+from sdr.route.calibrate import calibrate, sample
 from sdr.ssl.byol import Target
 from sdr.ssl.method import Method
 from sdr.ssl.store import save_network
@@ -32,7 +33,7 @@ def main() -> None:
     in_processes()
     params = load(
         seed=int, method=Method, byol=Target, views=Views, backbone=Backbone, heads=Heads, compute=Compute, pretrain=Pretrain,
-        calibrate=Calibration, embed=Embedding, split=str,
+        calibrate__images=PositiveInt, embed=Embedding, split=str,
     )  # fmt: skip
     common = Common.of(params)
     device = pick_device(several=True)
@@ -44,7 +45,7 @@ def main() -> None:
     facts = {"params": asdict(common) | {"pretrain": params["pretrain"]}} | which
     checkpoints = Checkpoints("pretrain", facts | {"device": device.type})
     network, history, cost = train(job, data, checkpoints, device)
-    images = data.read(sample(np.arange(len(data)), params["calibrate"], common.seed))
+    images = data.read(sample(np.arange(len(data)), params["calibrate__images"], common.seed))
     calibrate(network.backbone, evaluation_view(images, params["embed"].size, device))
     with output_dir("artifacts/baseline") as out:
         save_network(out, network, job.spec, common.heads, steps=job.schedule.steps)

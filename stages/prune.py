@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import torch
+from pydantic import PositiveInt
 
 from sdr.data.store import ImageStore
 from sdr.errors import UserError, program
@@ -12,7 +13,7 @@ from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.export import export
 from sdr.outputs import output_dir, write_json
 from sdr.params import load
-from sdr.route.calibrate import Calibration, calibrate, sample
+from sdr.route.calibrate import calibrate, sample
 from sdr.ssl.store import count, load_network
 from sdr.train.device import pick_device
 from sdr.transfer.compare import RESERVED
@@ -25,7 +26,7 @@ def main() -> None:
         raise UserError("usage: python -m stages.prune NAME, one of `pruned` in params.yaml")
     name = sys.argv[1]
     key = f"pruned__{name}"
-    params = load(seed=int, backbone=Backbone, calibrate=Calibration, embed=Embedding, **{key: Pruned})
+    params = load(seed=int, backbone=Backbone, calibrate__images=PositiveInt, embed=Embedding, **{key: Pruned})
     if name in RESERVED:
         raise UserError(f"pruned.{name}: a column of our own tables has this name; choose another one")
     device, spec = pick_device(), params["backbone"]
@@ -33,7 +34,7 @@ def main() -> None:
     pruned, widths = prune(name, params[key], network.backbone, baseline, spec)
     pruned = pruned.to(device, memory_format=torch.channels_last)
     data = ImageStore.open("artifacts/data")
-    images = data.read(sample(np.arange(len(data)), params["calibrate"], params["seed"]))  # as the baseline's
+    images = data.read(sample(np.arange(len(data)), params["calibrate__images"], params["seed"]))  # as the baseline's
     calibrate(pruned, evaluation_view(images, params["embed"].size, device))
     left = sum(int(p.count_nonzero()) for p in pruned.parameters())
     facts = {"how": params[key].how, "widths": widths, "of": count(network.backbone), "nonzero": left}

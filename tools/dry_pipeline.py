@@ -200,5 +200,5 @@ def _calibrate(
     params: dict[str, Any],
     device: torch.device,
 ) -> None:
-    images = data.read(sample(rows, params["calibrate"], params["seed"]))
+    images = data.read(sample(rows, params["calibrate"].images, params["seed"]))
     calibrate(backbone, evaluation_view(images, params["embed"].size, device))

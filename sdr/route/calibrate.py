@@ -23,11 +23,11 @@ class Calibration(Section):
     images: PositiveInt  # at most so many
 
 
-def sample(subset: np.ndarray, params: Calibration, seed: int) -> np.ndarray:
-    """Draw the calibration images from the indices `subset`, sorted; all of them if there are few."""
-    if len(subset) <= params.images:
+def sample(subset: np.ndarray, images: int, seed: int) -> np.ndarray:
+    """Draw the `images` that statistics are measured on from the indices `subset`, sorted; all of them if there are few."""
+    if len(subset) <= images:
         return np.sort(subset)
-    return np.sort(numpy_rng(seed, "calibrate", len(subset)).choice(subset, params.images, replace=False))
+    return np.sort(numpy_rng(seed, "calibrate", len(subset)).choice(subset, images, replace=False))
 
 
 def batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:

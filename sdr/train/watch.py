@@ -58,7 +58,8 @@ class Watch:
         self._live = scratch / "live" / f"{stage}.csv"
         if self._first and self._live.exists():  # of the run that goes on here, up to its checkpoint; or of an older one
             lines = self._live.read_text().splitlines(keepends=True)
-            kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) < start]
+            whole = [line for line in lines if line.endswith("\n") and line[:1].isdigit()]  # other runs may write here too
+            kept = [line for line in whole if int(line.split(",")[0]) < start]
             self._live.write_text("".join(lines[:1] + kept if kept else []))
 
     def due(self, step: int) -> bool:

@@ -52,7 +52,7 @@ def test_statistics_round_trip():
 def test_the_sample_is_fixed_sorted_and_of_the_subset():
     params = Calibration(source="cluster", images=10)
     subset = np.arange(100, 160, 2)
-    drawn = sample(subset, params, seed=0)
+    drawn = sample(subset, params.images, seed=0)
     assert len(set(drawn)) == 10 and set(drawn) <= set(subset) and (np.diff(drawn) > 0).all()
-    assert np.array_equal(drawn, sample(subset, params, seed=0))
-    assert np.array_equal(sample(subset[:7], params, seed=0), subset[:7])
+    assert np.array_equal(drawn, sample(subset, params.images, seed=0))
+    assert np.array_equal(sample(subset[:7], params.images, seed=0), subset[:7])
