@@ -42,7 +42,7 @@ def _subnets(found: Comparison) -> Drawing:
         "kNN by number of sub-nets: " + ", ".join(said),
         "Number of sub-nets on a logarithmic axis. Above: ours, mean over tasks and seeds; lines: ± one standard "
         "deviation over the seeds, which are the faint dots. Middle: the paper’s Table 4, one run each, other tasks: compare "
-        "the shapes, not the heights. Below: multiply-adds of training (counted) against the paper’s GPU-hours "
+        "the shapes, not the heights; both axes span as many points. Below: multiply-adds of training (counted) against the paper’s GPU-hours "
         "(measured), each as a multiple of one sub-net’s, the baseline.",
         partial(draw_subnets, found),
     )
