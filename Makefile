@@ -30,8 +30,9 @@ endif
 experiments: $(READY)  ## Run a set of experiments: make experiments SET=table3 JOBS=2
 	@$(RUN) tools.experiments "$(SET)" $(if $(JOBS),--jobs $(JOBS))
 
-tables: $(READY)  ## Collect finished experiments into metrics/experiments
+tables: $(READY)  ## Collect finished experiments into metrics/experiments and make their page
 	@$(RUN) tools.tables
+	@$(RUN) dvc repro -s experiments_page
 
 table: $(READY)  ## Print the result table of the last run
 	@$(RUN) tools.table
@@ -46,7 +47,7 @@ profile:  ## Take the parameters of a profile: make profile P=gpu
 	@$(PYTHON) -m tools.use_profile "$(P)" $(if $(FORCE),--force)
 
 clean:  ## Remove results and caches; DVC's cache stays, so `make repro` restores the results
-	rm -rf artifacts report .scratch .pytest_cache .ruff_cache .hypothesis
+	rm -rf artifacts report report-experiments .scratch .pytest_cache .ruff_cache .hypothesis
 	find sdr stages tools tests -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## Print this list

@@ -1,11 +1,9 @@
 """Which figures the report has, what each is called, shows, and does not show."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from sdr.report.cost import Cost
+from sdr.report.pictures import Drawing
 from sdr.report.plot_clusters import draw_clusters
 from sdr.report.plot_cost import draw_cost
 from sdr.report.plot_gains import draw_gains, draw_histogram, draw_paths, gain_of, w0_gain
@@ -14,21 +12,10 @@ from sdr.report.plot_scores import draw_scores
 from sdr.report.plot_training import draw_training
 from sdr.report.run import Run, TaskRun
 from sdr.report.runs import name_of
-from sdr.report.style import Palette
 from sdr.report.tables import signed
 from sdr.report.units import decimal, duration, macs_unit
 
 HISTOGRAM_FROM = 4  # fewer sub-nets than this make no histogram
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure: `name` is its file name and anchor, `alt` says it in words, `caption` how to read it."""
-
-    name: str
-    alt: str
-    caption: str
-    draw: Callable[[Palette], Any]
 
 
 def drawings(run: Run, cost: Cost) -> dict[str, Drawing]:

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
-FOLDERS = ("sdr", "splits", "stages", "tools")
+FOLDERS = ("sdr", "splits", "stages", "tools", "experiments", "metrics/experiments")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def main() -> None:
         text = text.replace(f"${{{variable}}}", value)
     stage = json.loads(text)
     seen = hashlib.sha256()
-    for parameter in stage["params"]:
+    for parameter in stage.get("params", []):
         value = params
         for part in parameter.split("."):
             value = value[part]

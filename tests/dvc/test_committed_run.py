@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 def test_dvc_lock_is_not_stale(new_repo, tmp_path):
     repo = new_repo(tmp_path / "repo")
     shutil.copy(ROOT / "dvc.lock", repo.root)
-    shutil.copytree(ROOT / "metrics", repo.root / "metrics")
+    shutil.copytree(ROOT / "metrics", repo.root / "metrics", dirs_exist_ok=True)
     repo.commit()
     assert current(repo), "dvc.lock is stale: run `dvc repro` and commit what it changes"
 

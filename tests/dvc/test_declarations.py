@@ -63,7 +63,7 @@ def test_declared_parameters_are_those_that_the_program_loads(program):
         stage = stage.get("do", stage)
         if PROGRAM.search(stage["cmd"])[1] == program:
             # A matrix cannot name the one detector of its set: such a stage declares them all.
-            assert {name for name in stage["params"] if "$" not in name} - {"detectors"} == loaded
+            assert {name for name in stage.get("params", []) if "$" not in name} - {"detectors"} == loaded
 
 
 def literal_keywords(call: ast.Call) -> list[str]:

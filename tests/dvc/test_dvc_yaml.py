@@ -128,6 +128,12 @@ def test_a_removed_task_comes_back_without_work(repo):
     assert yaml.safe_load((repo.root / "dvc.lock").read_text()) == committed
 
 
+def test_results_of_experiments_make_their_page_again_and_nothing_else(repo):
+    (repo.root / "metrics/experiments/table3.csv").write_text("row,seed\n")
+    assert repo.repro("--single-item", "experiments_page") == {"experiments_page"}
+    assert repo.repro() == set()
+
+
 def test_prune_with_nothing_to_do_changes_nothing(repo):
     assert repo.run("python", "-m", "tools.prune") == ""
     assert repo.git("status", "--porcelain") == ""

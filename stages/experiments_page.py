@@ -1,0 +1,27 @@
+"""Set the rows of all experiments beside the paper's → report-experiments: index.html, tables.md, figures."""
+
+from pathlib import Path
+
+from sdr.errors import program
+from sdr.outputs import output_dir
+from sdr.report.comparison import read_all
+from sdr.report.experiment_set import FOLDER as SETS
+from sdr.report.experiments_page import write_experiments
+from sdr.report.measured import FOLDER as MEASURED
+
+OUT = Path("report-experiments")
+
+
+@program
+def main() -> None:
+    sets = read_all(SETS, MEASURED)
+    with output_dir(OUT) as folder:
+        write_experiments(sets, folder)
+    measured = sum(found.measured for found in sets)
+    print(
+        f"experiments: {measured} of {len(sets)} sets have results, {OUT / 'index.html'} (open it in a browser)"
+    )
+
+
+if __name__ == "__main__":
+    main()
