@@ -67,6 +67,8 @@ def run(missing: dict[str, Experiment], jobs: int) -> None:
     if not workers:
         end([name for name, state in states.items() if state == "Running"])  # so they say: their worker was killed
         states, workers = queue()
+    if others := sorted(name for name, state in states.items() if state == "Queued" and name not in missing):
+        print(f"first come {len(others)} others of DVC's queue: {', '.join(others)}", file=sys.stderr, flush=True)
     # Whatever has failed, or belongs to another commit, which may be said of what is queued too.
     stale = [name for name in missing if states.get(name, "Running") != "Running"]
     if stale:
@@ -81,7 +83,10 @@ def run(missing: dict[str, Experiment], jobs: int) -> None:
         wait(missing)
     except KeyboardInterrupt:
         dvc("queue", "stop")  # workers take nothing new
-        end([name for name, state in queue()[0].items() if state == "Running"])
+        states, _ = queue()
+        end([name for name, state in states.items() if state == "Running"])
+        if queued := [name for name in missing if states.get(name) == "Queued"]:
+            dvc("queue", "remove", *queued)  # or they would run before those of the next set
         raise
 
 
