@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from stages.report import main
 from tests.report.conftest import write_artifacts, write_log
@@ -22,13 +23,13 @@ backbone: {block: basic, layers: [1, 1, 1, 1], shared: [12, 24, 48, 96], group: 
            stem_type: deep, stem_width: 6}
 views: {size: 32}
 embed: {size: 64}
-sdr: {first_phase: 0.25, w0_share: 0.4, distill: siamkd, distill_views: 1, train_teacher: false}
 """
+SDR = f"sdr: {json.dumps(YAML(typ='safe').load((ROOT / 'params.yaml').read_text())['sdr'])}\n"
 
 
 def write_params(folder, tasks, n_subnets):
     listed = "".join(f"\n  {task}: {{source: builtin}}" for task in tasks) or " {}"
-    (folder / "params.yaml").write_text(f"{REST}n_subnets: {n_subnets}\nseed: 3\ntasks:{listed}\n")
+    (folder / "params.yaml").write_text(f"{REST}{SDR}n_subnets: {n_subnets}\nseed: 3\ntasks:{listed}\n")
 
 
 def test_outputs_appear(tmp_path):
