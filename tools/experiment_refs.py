@@ -22,7 +22,7 @@ def commits(wanted: Iterable[Experiment]) -> dict[str, str]:
     """Name → the commit it was run from, of those that have finished and hold; the latest one if there are several."""
     experiments, found = {e.name: e for e in wanted}, {}
     lines = git("for-each-ref", "--sort=creatordate", "--format=%(refname) %(objectname)", "refs/exps").splitlines()
-    params = _yaml(Path("params.yaml").read_text())
+    params = _yaml(git("show", "HEAD:params.yaml"))  # `dvc exp run --queue` changes the file itself for a moment
     for ref, sha in (line.split() for line in lines):
         *_, first, rest, name = ref.split("/")  # refs/exps/AB/CDEF…/NAME
         if name in experiments and holds(lock_of(sha), experiments[name], params):
@@ -36,7 +36,7 @@ def holds(lock: dict[str, Any], experiment: Experiment, params: dict[str, Any]) 
     Args:
         lock: the `stages` of its dvc.lock.
         experiment: what it changes.
-        params: params.yaml as it is now.
+        params: params.yaml as committed.
     """
     if not set(experiment.targets) <= set(lock):
         return False
