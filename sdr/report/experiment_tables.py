@@ -46,7 +46,7 @@ def _row(row: RowResult, columns: words.Columns) -> list[str]:
             ]
     cells += [_sample(row.spread)] if columns.spread else []
     for column in ("teramacs", "teramacs_in_all"):
-        cells.append(f"{decimal(row.cost[column], 0)} {words.times(row.times[column])}".strip())
+        cells.append(f"{decimal(row.cost[column])} {words.times(row.times[column])}".strip())
     cells.append(duration(row.cost["seconds"]))
     return cells + ([decimal(row.paper.get("hours"), 0)] if "hours" in columns.paper else [])
 
