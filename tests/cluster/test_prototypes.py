@@ -15,7 +15,7 @@ from sdr.errors import UserError
 
 def section(**changes) -> Cluster:
     values = {
-        "epsilon": 0.05, "tolerance": 1e-4, "max_iterations": 200, "epochs": 8, "lr": 0.3, "momentum": 0.9,
+        "mapping": "index", "epsilon": 0.05, "tolerance": 1e-4, "max_iterations": 200, "epochs": 8, "lr": 0.3, "momentum": 0.9,
         "batch_size": 64, "temperature": 0.1, "centre": True, "min_share": 0.0,
     }  # fmt: skip
     return Cluster(**{**values, **changes})

@@ -105,7 +105,8 @@ def place(new_repo, tmp_path_factory):
     stand_ins(repo)
     task = {"source": "builtin", "metric": "top1"}
     repo.set_params(n_subnets=4, tasks={"shapes": task}, compare={}, detection={}, detection_compare=[])
-    (repo.root / "experiments").mkdir()
+    for file in (repo.root / "experiments").glob("*.yaml"):
+        file.unlink()  # the project's own sets
     seeds = {"SIGINT": [2], "SIGTERM": [3], "killed": [4], "failing": [5, 6]}
     sets = {name: TABLE | {"seeds": numbers, "rows": [ONE]} for name, numbers in seeds.items()}
     sets["table"] = TABLE | {"seeds": [0, 1]}
