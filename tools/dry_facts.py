@@ -59,7 +59,7 @@ class Facts:
 def count_facts(params: dict[str, Any], images: int) -> Facts:
     """Count; `params` are validated sections by name."""
     shared, spec, view = Common.of(params), params["backbone"], params["views"].size
-    base = baseline(params["pretrain"], shared, images)
+    base = baseline(params["pretrain"], shared, images, images)
     clusters = np.arange(images) % params["n_subnets"]  # which image is in which has no influence
     whole = sdr(params["sdr"], shared, clusters, params["n_subnets"])
     alone = whole.schedule.starts[1]

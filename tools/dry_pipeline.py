@@ -103,7 +103,7 @@ def walk(params: dict[str, Any], folder: Path, steps: int, batch: int, device: t
     prepare(params["data"], places["data"])
     data = ImageStore.open(places["data"])
 
-    job = baseline(_short(params["pretrain"], steps, batch, len(data)), shared, len(data))
+    job = baseline(_short(params["pretrain"], steps, batch, len(data)), shared, len(data), len(data))
     clock = Clock(job, device)
     network, _, cost = train(job, data, clock, device)
     _calibrate(network.backbone, data, np.arange(len(data)), params, device)

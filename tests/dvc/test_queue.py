@@ -17,7 +17,7 @@ def test_two_queued_experiments_and_one_start(repo):
         repo.dvc("queue", "stop", "--kill")
     assert states(repo) == ["Success", "Success"], repo.dvc("queue", "status")
     table = list(csv.DictReader(repo.dvc("exp", "show", "--csv").splitlines()))
-    found = {row["n_subnets"]: row["metrics/summary.json:mean.linear.gain"] for row in table}
+    found = {row["n_subnets"]: row["mean.linear.gain"] for row in table}
     assert set(found) == {"2", "3", "4"}
     assert len(set(found.values())) == 3
 
