@@ -64,7 +64,7 @@ def test_the_main_table(tmp_path):
     assert ours[:2] == ["ours", "57.57 ± 0.81"]
     assert ours[2:6] == ["+1.50 +0.26 to +2.74", "0.035 raw 0.035", "2 of 2", "75.28 +2.38"]
     assert ours[6:10] == ["51.57 ± 0.81", "+1.50 +0.26 to +2.74", "0.035 raw 0.035", "2 of 2"]
-    assert ours[10:] == ["10 × 1.00", "10 × 1.00", "1 min 00 s × 1.00"]
+    assert ours[10:] == ["10.00 × 1.00", "10.00 × 1.00", "1 min 00 s × 1.00"]
     assert worse[4:6] == ["0 of 2", "–"]
 
 
