@@ -12,8 +12,8 @@ import json
 import pandas as pd
 from dvc.api import DVCFileSystem
 
+from sdr.report.measured import FOLDER
 from tools.experiment_refs import git
-from tools.tables import TABLES
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--baseline", default="SimSiam")
     parser.add_argument("--w0", default="W_0 of SDR, clusters")
     args = parser.parse_args()
-    lines = pd.read_csv(TABLES / f"{args.set}.csv").set_index(["row", "seed"])
+    lines = pd.read_csv(FOLDER / f"{args.set}.csv").set_index(["row", "seed"])
     found = pd.concat([leads(seed, lines, args) for seed in lines.loc[args.row].index])
     print(found.round(1).to_string(index=False))
     print(f"\nmeans\n{found.drop(columns=['seed', 'task']).mean().round(2).to_string()}")

@@ -22,7 +22,7 @@ def commits(wanted: Iterable[Experiment]) -> dict[str, str]:
     """Name → the commit it was run from, of those that have finished and hold; the latest one if there are several."""
     experiments, found = {e.name: e for e in wanted}, {}
     lines = git("for-each-ref", "--sort=creatordate", "--format=%(refname) %(objectname)", "refs/exps").splitlines()
-    params = _yaml(git("show", "HEAD:params.yaml"))  # `dvc exp run --queue` changes the file itself for a moment
+    params = parse(git("show", "HEAD:params.yaml"))  # `dvc exp run --queue` changes the file itself for a moment
     for ref, sha in (line.split() for line in lines):
         *_, first, rest, name = ref.split("/")  # refs/exps/AB/CDEF…/NAME
         if name in experiments and holds(lock_of(sha), experiments[name], params):
@@ -45,8 +45,8 @@ def holds(lock: dict[str, Any], experiment: Experiment, params: dict[str, Any]) 
     if any(md5 != _md5(path) for path, md5 in code.items()):
         return False
     declared = [item for s in needed.values() for item in s.get("params", {}).get("params.yaml", {}).items()]
-    now = _changed(params, experiment.changes)
-    return all(_value(now, name) == value for name, value in declared)
+    now = changed(params, experiment.changes)
+    return all(value(now, name) == was for name, was in declared)
 
 
 def _upstream(lock: dict[str, Any], targets: Iterable[str]) -> set[str]:
@@ -61,15 +61,16 @@ def _upstream(lock: dict[str, Any], targets: Iterable[str]) -> set[str]:
     return found
 
 
-def _changed(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def changed(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Parameters with changes, names with dots."""
     for name, value in changes.items():
         key, _, rest = name.partition(".")
-        params = params | {key: _changed(params.get(key, {}), {rest: value}) if rest else value}
+        params = params | {key: changed(params.get(key, {}), {rest: value}) if rest else value}
     return params
 
 
-def _value(params: Any, name: str) -> Any:
+def value(params: Any, name: str) -> Any:
+    """The parameter of a name with dots; None if there is none."""
     for key in name.split("."):
         params = params.get(key) if isinstance(params, dict) else None
     return params
@@ -78,7 +79,7 @@ def _value(params: Any, name: str) -> Any:
 @cache
 def lock_of(sha: str) -> dict[str, Any]:
     """The stages of the dvc.lock of a commit."""
-    return _yaml(git("show", f"{sha}:dvc.lock"))["stages"]
+    return parse(git("show", f"{sha}:dvc.lock"))["stages"]
 
 
 @cache
@@ -88,8 +89,9 @@ def _md5(path: str) -> str | None:
     return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() if file.is_file() else None
 
 
-def _yaml(text: str) -> dict[str, Any]:
-    from ruamel.yaml import YAML  # as DVC does: PyYAML would take 1e-3 for a string
+def parse(text: str) -> dict[str, Any]:
+    """YAML as DVC reads it: PyYAML would take 1e-3 for a string."""
+    from ruamel.yaml import YAML
 
     return YAML(typ="safe").load(text)
 

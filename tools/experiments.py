@@ -19,7 +19,9 @@ from contextlib import suppress
 
 from sdr.errors import UserError, program
 from sdr.report.experiment_set import Experiment, experiments, read_set
+from sdr.report.measured import FOLDER
 from tools.experiment_refs import CODE, commits, git
+from tools.kept_lines import without_line
 
 _LOOK = 5  # seconds between looks at what has finished, which is cheap ...
 _ASK = 60  # ... and between questions to DVC, which take seconds of a core
@@ -33,12 +35,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", help="name of a file in experiments/")
     parser.add_argument("--jobs", type=int, default=1, help="experiments that run at a time")
+    parser.add_argument("--only-new", action="store_true", help="leave out those whose lines the committed table has")
     parser.add_argument("--list", action="store_true", help="only say which have finished")
     args = parser.parse_args()
     if args.jobs < 1:
         raise UserError(f"--jobs must be at least 1, not {args.jobs}")
-    wanted = {e.name: e for e in experiments(read_set(args.set))}
-    there = commits(wanted.values())
+    found = read_set(args.set)
+    wanted = {e.name: e for e in experiments(found)}
+    there = set(commits(wanted.values()))
+    if args.only_new:
+        there |= set(wanted) - without_line(found, FOLDER / f"{args.set}.csv")
     missing = {name: e for name, e in wanted.items() if name not in there}
     print(f"{args.set}: {len(wanted)} experiments, {len(missing)} to run", flush=True)
     if args.list:

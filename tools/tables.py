@@ -2,7 +2,8 @@
 
     python -m tools.tables [SET …]       or: make tables
 
-Scores come from `dvc exp show --json`. A set of which nothing has finished is left as it is.
+Scores come from `dvc exp show --json`. A line that the table has already stays while it holds (tools/kept_lines.py), whether or not its
+experiment is here. A set of which nothing has finished is left as it is.
 """
 
 import json
@@ -13,11 +14,11 @@ from typing import Any
 from sdr.errors import UserError, program
 from sdr.outputs import write_csv
 from sdr.report.experiment_set import OWN, ExperimentSet, Row, experiment_of, experiments, read_set, set_names
+from sdr.report.measured import FOLDER
+from sdr.report.scores import PROTOCOLS
 from tools.experiment_refs import commits
 from tools.experiments import dvc
-
-TABLES = Path("metrics/experiments")
-PROTOCOLS = ("linear", "knn")
+from tools.kept_lines import Lines, kept_lines
 
 
 @program
@@ -25,23 +26,30 @@ def main(sets: list[str]) -> None:
     chosen = {name: read_set(name) for name in sets or set_names()}
     where = commits(e for found in chosen.values() for e in experiments(found))
     shown = {commit: show(commit) for commit in set(where.values())}
+    held = False
     for name, found in chosen.items():
-        lines = list(table(found, where, shown))
-        expected = len(found.rows) * len(found.seeds)
-        print(f"{name}: {len(lines)} of {expected} lines" + ("" if lines else "; nothing written"))
+        kept, stale = kept_lines(found, FOLDER / f"{name}.csv")
+        lines = list(table(found, where, shown, kept))
+        said = f"{name}: {len(lines)} of {len(found.rows) * len(found.seeds)} lines"
+        if stale:
+            said += f"; {stale} of other code, parameters or rows are left out"
+        print(said if lines else f"{name}: no line; nothing written")
         if lines:
-            write_csv(TABLES / f"{name}.csv", lines)
-    if not where:
+            write_csv(FOLDER / f"{name}.csv", lines)
+            held = True
+    if not held:
         raise UserError("no experiment has finished for this code and these parameters: make experiments SET=NAME")
 
 
-def table(found: ExperimentSet, where: dict[str, str], shown: dict[str, dict]):
-    """The lines of a set whose experiments have finished."""
+def table(found: ExperimentSet, where: dict[str, str], shown: dict[str, dict], kept: Lines):
+    """The lines of a set whose experiments have finished, or that are kept."""
     for row in found.rows:
         for seed in found.seeds:
             name = experiment_of(found, row, seed).name
             if name in where:
                 yield line(row, seed, name, where[name], shown[where[name]][name])
+            elif (row.name, seed) in kept:
+                yield kept[row.name, seed]
 
 
 def line(row: Row, seed: int, name: str, commit: str, metrics: dict[str, Any]) -> dict[str, Any]:

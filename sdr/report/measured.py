@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdr.errors import UserError
+from sdr.report.scores import PROTOCOLS
 
 FOLDER = Path("metrics/experiments")
-PROTOCOLS = ("linear", "knn")
 COSTS = ("images", "teramacs", "teramacs_in_all", "seconds")
 _NEEDED = ("row", "seed", *PROTOCOLS, *COSTS, "commit")
 

@@ -4,8 +4,8 @@ from statistics import fmean
 from typing import Any
 
 from sdr.report.run import DetectionRun, TaskRun
+from sdr.report.scores import PROTOCOLS
 
-PROTOCOLS = ("linear", "knn")
 NETWORKS = ("baseline", "w0", "sdr")
 DETECTION = ("ap", "ap50", "ap75")
 

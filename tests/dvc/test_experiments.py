@@ -156,17 +156,26 @@ def test_the_table_has_the_numbers_of_the_experiments(place, finished):
         assert place.repo.git("rev-parse", "HEAD").startswith(text["commit"])
 
 
-def test_another_commit_with_the_same_inputs_keeps_them_and_changed_code_does_not(place, finished, tmp_path):
+def test_another_commit_with_the_same_inputs_keeps_them_in_a_clone_their_lines_and_changed_code_neither(
+    place, finished, tmp_path
+):
     clone = tmp_path / "repo"
     place.repo.run("cp", "-r", str(place.repo.root), str(clone))
     other = Workplace(Repo(clone, place.repo.env), tmp_path / "seen")
     (clone / "README.md").write_text("Something else\n")
     other.repo.commit("Words")
     assert "4 experiments, 0 to run" in other.experiments("table", "--list")
+    lines = (clone / "metrics/experiments/table.csv").read_text()
+    for ref in other.repo.git("for-each-ref", "--format=%(refname)", "refs/exps").split():
+        other.repo.git("update-ref", "-d", ref)  # they are where they were run, the table is in git
+    assert "table: 4 of 4 lines" in other.repo.run("python", "-m", "tools.tables", "table")
+    assert (clone / "metrics/experiments/table.csv").read_text() == lines
+    assert "4 experiments, 0 to run" in other.experiments("table", "--list", "--only-new")
+    assert "4 experiments, 4 to run" in other.experiments("table", "--list")
     with (clone / "sdr/errors.py").open("a") as file:
         file.write("# changed\n")
     other.repo.commit("Code")
-    assert "4 experiments, 4 to run" in other.experiments("table", "--list")
+    assert "4 experiments, 4 to run" in other.experiments("table", "--list", "--only-new")
     assert "no experiment has finished" in other.repo.run("python", "-m", "tools.tables", ok=False)
 
 

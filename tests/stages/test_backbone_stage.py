@@ -11,6 +11,7 @@ import pytest
 import stages.backbone
 import stages.linear_compare
 from sdr.transfer.backbones import load_resnet
+from tests.stages.program import run
 from tests.transfer.tasks import write_task
 
 ROOT = Path(__file__).parents[2]
@@ -38,14 +39,6 @@ def workplace(tmp_path, monkeypatch):
     for name in ("SDR_CHECKPOINTS", "SDR_DEVICE", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-def run(stage, monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", [stage.__name__, *arguments])
-    monkeypatch.setattr(
-        "sdr.errors.signal.signal", lambda *_: None
-    )  # the handlers of a program are not pytest's
-    stage.main()
 
 
 def files(folder):

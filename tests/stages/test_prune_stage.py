@@ -1,7 +1,6 @@
 """The stage `prune`, on a tiny baseline of the super-net's width: its folder is a backbone like any other."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from sdr.ssl.simsiam import SimSiam
 from sdr.ssl.store import count, save_network
 from sdr.transfer.backbones import load_backbone, load_resnet
 from sdr.transfer.prune import structured, unstructured
+from tests.stages.program import run
 from tests.transfer.checkpoints import SUBNET as SPEC
 from tests.transfer.checkpoints import randomise
 from tests.transfer.tasks import write_task
@@ -69,14 +69,6 @@ def write_baseline(workplace, spec):
 def wide_baseline(workplace):
     fields = SPEC.model_dump() | {"shared": list(SPEC.supernet_widths), "group": [0] * 4, "groups": 1}
     return write_baseline(workplace, Backbone(**fields))
-
-
-def run(stage, monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", [stage.__name__, *arguments])
-    monkeypatch.setattr(
-        "sdr.errors.signal.signal", lambda *_: None
-    )  # the handlers of a program are not pytest's
-    stage.main()
 
 
 @pytest.mark.parametrize("name", ["filters", "weights"])
