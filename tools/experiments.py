@@ -9,6 +9,7 @@ running it now would compute the same (tools/experiment_refs.py).
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -20,7 +21,7 @@ from contextlib import suppress
 from sdr.errors import UserError, program
 from sdr.report.experiment_set import Experiment, experiments, read_set
 from sdr.report.measured import FOLDER
-from tools.experiment_refs import CODE, commits, git
+from tools.experiment_refs import CODE, commits, git, parse
 from tools.kept_lines import without_line
 
 _LOOK = 5  # seconds between looks at what has finished, which is cheap ...
@@ -52,9 +53,25 @@ def main() -> None:
     elif missing:
         if changed := git("status", "--porcelain", "--", "params.yaml", "dvc.yaml", *CODE):
             raise UserError(f"commit your changes first, experiments belong to a commit:\n{changed}")
+        check_plots()
         run(missing, args.jobs)
     if not args.list:
         print("`make tables` makes the tables")
+
+
+def check_plots() -> None:
+    """DVC ends an experiment with a look at the folders of figures that `plots` in dvc.yaml names, and fails where its cache lacks one.
+
+    Raises:
+        UserError: it would, as in a clone that has run and pulled nothing yet.
+    """
+    with open("dvc.yaml") as file:
+        figures = [name for name in parse(file.read()).get("plots", ()) if isinstance(name, str)]
+    for out in json.loads(dvc("data", "status", "--json")).get("not_in_cache", ()):
+        if any(f"{name}/".startswith(out.rstrip("/") + "/") for name in figures):
+            raise UserError(
+                f"dvc.lock names {out}, which DVC's cache lacks, so that no experiment could end: `make repro` or `dvc pull` first"
+            )
 
 
 def run(missing: dict[str, Experiment], jobs: int) -> None:
@@ -164,10 +181,8 @@ def log_of(name: str) -> str:
 
 def overrides(experiment: Experiment) -> list[str]:
     """What `dvc exp run` is told of an experiment's parameters."""
-    from ruamel.yaml import YAML
-
     with open("params.yaml") as file:
-        params = YAML(typ="safe").load(file)
+        params = parse(file.read())
     options = []
     for name, value in experiment.changes.items():
         added = "" if _has(params, name) else "+"

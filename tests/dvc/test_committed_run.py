@@ -14,6 +14,15 @@ def test_dvc_lock_is_not_stale(new_repo, tmp_path):
     assert current(repo), "dvc.lock is stale: run `dvc repro` and commit what it changes"
 
 
+def test_a_clone_without_the_outputs_begins_no_experiment_that_could_not_end(new_repo, tmp_path):
+    """DVC looks at the figures' folder when all is done, and fails where the cache lacks it."""
+    repo = new_repo(tmp_path / "repo")
+    shutil.copy(ROOT / "dvc.lock", repo.root)
+    repo.commit()
+    said = repo.run("python", "-m", "tools.experiments", "table3", ok=False)
+    assert "error: dvc.lock names report/, which DVC's cache lacks" in said and "`make repro` or `dvc pull` first" in said
+
+
 def test_a_stale_dvc_lock_is_seen(repo, tmp_path):
     clone = repo.clone(tmp_path / "clone")
     assert current(clone)
