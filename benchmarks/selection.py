@@ -13,7 +13,7 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 
 from sdr.report.measured import FOLDER
-from tools.experiment_refs import git
+from tools.git import git
 
 
 def main() -> None:

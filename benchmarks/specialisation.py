@@ -14,7 +14,7 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 
 from sdr.report.experiment_set import experiment_of, read_set
-from tools.experiment_refs import git
+from tools.git import git
 
 # The default corpus' domain that a task's images are of.
 DOMAINS = {"photographs": "photographs", "regions": "maps", "icons": "icons", "pictograms": "pictograms", "digits": "digits"}

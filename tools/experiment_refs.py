@@ -2,18 +2,18 @@
 
 An experiment holds as long as running it now would compute the same: the code that its scores went through, which its own
 dvc.lock names with hashes, is the code that is here, and the parameters of those stages are today's with its changes.
-So a change of the report, say, takes no table with it.
+So a change of the report, say, takes no table with it, nor does one of a comment (tools/same_code.py).
 """
 
 import hashlib
-import subprocess
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sdr.errors import UserError
 from sdr.report.experiment_set import Experiment
+from tools.git import git
+from tools.same_code import same_code
 
 CODE = ("sdr/", "stages/", "splits/")  # dependencies that are in git
 
@@ -25,24 +25,25 @@ def commits(wanted: Iterable[Experiment]) -> dict[str, str]:
     params = parse(git("show", "HEAD:params.yaml"))  # `dvc exp run --queue` changes the file itself for a moment
     for ref, sha in (line.split() for line in lines):
         *_, first, rest, name = ref.split("/")  # refs/exps/AB/CDEF…/NAME
-        if name in experiments and holds(lock_of(sha), experiments[name], params):
+        if name in experiments and holds(lock_of(sha), experiments[name], params, sha):
             found[name] = first + rest
     return found
 
 
-def holds(lock: dict[str, Any], experiment: Experiment, params: dict[str, Any]) -> bool:
+def holds(lock: dict[str, Any], experiment: Experiment, params: dict[str, Any], commit: str) -> bool:
     """Whether the stages that lead to an experiment's scores would be the same now.
 
     Args:
         lock: the `stages` of its dvc.lock.
         experiment: what it changes.
         params: params.yaml as committed.
+        commit: has the code it was run with.
     """
     if not set(experiment.targets) <= set(lock):
         return False
     needed = {name: lock[name] for name in _upstream(lock, experiment.targets)}
     code = {d["path"]: d["md5"] for s in needed.values() for d in s.get("deps", ()) if d["path"].startswith(CODE)}
-    if any(md5 != _md5(path) for path, md5 in code.items()):
+    if any(md5 != _md5(path) and not same_code(path, commit) for path, md5 in code.items()):
         return False
     declared = [item for s in needed.values() for item in s.get("params", {}).get("params.yaml", {}).items()]
     now = changed(params, experiment.changes)
@@ -94,15 +95,3 @@ def parse(text: str) -> dict[str, Any]:
     from ruamel.yaml import YAML
 
     return YAML(typ="safe").load(text)
-
-
-def git(*command: str) -> str:
-    """Run git; return what it says.
-
-    Raises:
-        UserError: it failed.
-    """
-    result = subprocess.run(["git", *command], capture_output=True, text=True)
-    if result.returncode:
-        raise UserError(f"git {command[0]}: {result.stderr.strip()}")
-    return result.stdout.rstrip()

@@ -21,7 +21,8 @@ from contextlib import suppress
 from sdr.errors import UserError, program
 from sdr.report.experiment_set import Experiment, experiments, read_set
 from sdr.report.measured import FOLDER
-from tools.experiment_refs import CODE, commits, git, parse
+from tools.experiment_refs import CODE, commits, parse
+from tools.git import git
 from tools.kept_lines import without_line
 
 _LOOK = 5  # seconds between looks at what has finished, which is cheap ...

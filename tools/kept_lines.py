@@ -7,13 +7,15 @@ lead to its scores are today what they were there (tools/experiment_refs.py asks
 import csv
 import re
 from collections.abc import Iterable
-from functools import cache
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from sdr.errors import UserError
 from sdr.report.experiment_set import Experiment, ExperimentSet, experiment_of
-from tools.experiment_refs import CODE, changed, git, parse, value
+from tools.experiment_refs import CODE, changed, parse, value
+from tools.git import git
+from tools.same_code import same_code
 
 Lines = dict[tuple[str, int], dict[str, str]]  # row, seed → its cells
 
@@ -56,7 +58,7 @@ def holds_since(commit: str, experiment: Experiment) -> bool:
     if any(value(now, name) != value(then, name) for name in names):
         return False
     code = {path for stage in stages for path in _filled(stage["deps"], now) if path.startswith(CODE)}
-    return not _differing(commit, tuple(sorted(code)))
+    return all(same_code(path, commit) for path in sorted(code))
 
 
 def upstream(stages: dict[str, dict], targets: Iterable[str], params: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -89,14 +91,4 @@ def _filled(paths: Iterable[str | dict], params: dict[str, Any]) -> list[str]:
 
 def _meet(out: str, dep: str) -> bool:
     """Whether one is the other, or lies in it."""
-    return all("*" in (a, b) or a == b for a, b in zip(*(map(_plain, path.split("/")) for path in (out, dep))))
-
-
-def _plain(part: str) -> str:
-    return "*" if "*" in part else part
-
-
-@cache
-def _differing(commit: str, paths: tuple[str, ...]) -> str:
-    """Those of these files that are not what they were."""
-    return git("diff", "--name-only", commit, "--", *paths)
+    return all(fnmatchcase(a, b) or fnmatchcase(b, a) for a, b in zip(out.split("/"), dep.split("/")))

@@ -6,10 +6,10 @@
 
 import json
 import statistics
-import subprocess
 import sys
 
 from sdr.errors import UserError, program
+from tools.git import git
 
 PROTOCOLS, NETWORKS = ("linear", "knn"), ("baseline", "w0", "sdr", "gain")
 METRICS = "metrics/summary.json"
@@ -24,15 +24,11 @@ def main(revisions: list[str]) -> None:
 
 def summary(revision: str) -> dict:
     """The tracked metrics of a revision or experiment."""
-    experiment = _git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{revision}").stdout.split()
-    found = _git("show", f"{experiment[0] if experiment else revision}:{METRICS}")
-    if found.returncode:
-        raise UserError(f"{revision}: no {METRICS} there; `dvc exp show` lists the experiments")
-    return json.loads(found.stdout)
-
-
-def _git(*command: str) -> subprocess.CompletedProcess:
-    return subprocess.run(["git", *command], capture_output=True, text=True)
+    experiment = git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{revision}").split()
+    try:
+        return json.loads(git("show", f"{experiment[0] if experiment else revision}:{METRICS}"))
+    except UserError:
+        raise UserError(f"{revision}: no {METRICS} there; `dvc exp show` lists the experiments") from None
 
 
 def table(runs: list[dict]) -> str:

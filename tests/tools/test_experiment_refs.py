@@ -38,22 +38,22 @@ def lock(tmp_path, monkeypatch):
 
 
 def test_it_holds_as_it_is(lock):
-    assert holds(lock, WANTED, PARAMS)
+    assert holds(lock, WANTED, PARAMS, "HEAD")
 
 
 def test_code_on_the_way_to_the_scores_counts(lock, tmp_path):
     (tmp_path / "sdr/loop.py").write_text("changed")
-    assert not holds(lock, WANTED, PARAMS)
+    assert not holds(lock, WANTED, PARAMS, "HEAD")
 
 
 def test_lost_code_counts(lock, tmp_path):
     (tmp_path / "stages/train.py").unlink()
-    assert not holds(lock, WANTED, PARAMS)
+    assert not holds(lock, WANTED, PARAMS, "HEAD")
 
 
 def test_code_beside_the_way_does_not_count(lock, tmp_path):
     (tmp_path / "sdr/page.py").write_text("changed")
-    assert holds(lock, WANTED, PARAMS)
+    assert holds(lock, WANTED, PARAMS, "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -65,17 +65,17 @@ def test_code_beside_the_way_does_not_count(lock, tmp_path):
     ],
 )
 def test_parameters_count(lock, params):
-    assert not holds(lock, WANTED, params)
+    assert not holds(lock, WANTED, params, "HEAD")
 
 
 def test_parameters_that_it_changes_itself_or_that_no_stage_reads_do_not(lock):
-    assert holds(lock, WANTED, PARAMS | {"seed": 7, "sdr": PARAMS["sdr"] | {"distill": "none"}, "compare": {"c": {}}})
+    assert holds(lock, WANTED, PARAMS | {"seed": 7, "sdr": PARAMS["sdr"] | {"distill": "none"}, "compare": {"c": {}}}, "HEAD")
 
 
 def test_another_change_is_another_experiment(lock):
-    assert not holds(lock, Experiment({"sdr.distill": "none", "seed": 3}, ("scores_sdr",)), PARAMS)
-    assert not holds(lock, Experiment({"sdr.distill": "l2", "seed": 4}, ("scores_sdr",)), PARAMS)
+    assert not holds(lock, Experiment({"sdr.distill": "none", "seed": 3}, ("scores_sdr",)), PARAMS, "HEAD")
+    assert not holds(lock, Experiment({"sdr.distill": "l2", "seed": 4}, ("scores_sdr",)), PARAMS, "HEAD")
 
 
 def test_a_stage_that_it_never_reached(lock):
-    assert not holds(lock, Experiment(WANTED.changes, ("scores_pruned@x",)), PARAMS)
+    assert not holds(lock, Experiment(WANTED.changes, ("scores_pruned@x",)), PARAMS, "HEAD")

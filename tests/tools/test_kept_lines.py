@@ -15,8 +15,8 @@ from sdr.report.experiment_set import (
     read_set,
     set_names,
 )
-from tools import experiment_refs, kept_lines
-from tools.kept_lines import holds_since, upstream, without_line
+from tools.kept_lines import holds_since, kept_lines, upstream, without_line
+from tools.same_code import same_code
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """
@@ -38,6 +38,11 @@ stages:
     params: [tasks]
     deps: [artifacts/eval/sdr]
     metrics: [artifacts/scores/sdr.json]
+  scores_baseline:
+    cmd: python -m stages.scores
+    params: [tasks]
+    deps: [sdr/linear.py]
+    metrics: [artifacts/scores/baseline.json]
   report:
     cmd: python -m stages.report
     params: [compare]
@@ -64,16 +69,15 @@ def commit() -> str:
 def first(tmp_path, monkeypatch):
     """The commit that experiments were run from."""
     monkeypatch.chdir(tmp_path)
-    for cached in (kept_lines._differing, experiment_refs._md5):
-        cached.cache_clear()
+    same_code.cache_clear()
     git("init", "--quiet")
     Path("dvc.yaml").write_text(PIPELINE)
     Path("params.yaml").write_text(PARAMS)
     for name in FILES:
         Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_text(name)
+        Path(name).write_text(f"x = {name!r}")
     yield commit()
-    kept_lines._differing.cache_clear()
+    same_code.cache_clear()
 
 
 def test_it_holds_while_nothing_changes(first):
@@ -139,14 +143,14 @@ def test_lines_of_the_set_are_kept_and_others_counted(first):
         ("y", "w0", 4, name["y", 4], "0123456789ab"),
         ("z", "w0", 4, "z", first),  # a row that is no more
     )
-    kept, stale = kept_lines.kept_lines(found, file)
+    kept, stale = kept_lines(found, file)
     assert list(kept) == [("x", 3)] and kept["x", 3]["experiment"] == name["x", 3] and stale == 4
     assert without_line(found, file) == {name["x", 4], name["y", 3], name["y", 4]}
 
 
 def test_without_a_table_nothing_is_kept(first):
     found = ExperimentSet(title="", question="", seeds=[0], reference="x", rows=[{"name": "x", "of": "sdr"}])
-    assert kept_lines.kept_lines(found, Path("none.csv")) == ({}, 0)
+    assert kept_lines(found, Path("none.csv")) == ({}, 0)
     assert len(without_line(found, Path("none.csv"))) == 1
 
 
