@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from sdr.report.experiment_set import (
@@ -154,22 +155,24 @@ def test_without_a_table_nothing_is_kept(first):
     assert len(without_line(found, Path("none.csv"))) == 1
 
 
-@pytest.mark.parametrize("name", set_names(ROOT / "experiments"))
-def test_the_pipelines_own_stages_are_found(name):
-    """As DVC's graph has them, by the names of its templates; without those that `compare` and `pruned` have no instance of."""
-    from dvc.repo import Repo
+@pytest.fixture(scope="module")
+def graph():
+    """DVC's own, of stages."""
+    with Repo(str(ROOT)) as repo:
+        return repo.index.graph
 
+
+@pytest.mark.parametrize("name", set_names(ROOT / "experiments"))
+def test_the_pipelines_own_stages_are_found(graph, name):
+    """As DVC's graph has them, by the names of its templates; without those that `pruned` has no instance of."""
     parse = YAML(typ="safe").load
     params, stages = parse((ROOT / "params.yaml").read_text()), parse((ROOT / "dvc.yaml").read_text())["stages"]
     of_cmd = {stage.get("do", stage).get("cmd"): key for key, stage in stages.items()}
-    with Repo(str(ROOT)) as repo:
-        graph = repo.index.graph
-        for experiment in experiments(read_set(name, ROOT / "experiments")):
-            targets = [target for target in experiment.targets if not target.startswith("scores_pruned")]
-            ours = upstream(stages, targets, params)
-            nodes, seen = [stage for stage in graph if stage.name in targets], set()
-            while nodes:
-                node = nodes.pop()
-                seen.add(node.name.partition("@")[0])
-                nodes += graph.successors(node)
-            assert {of_cmd[stage["cmd"]] for stage in ours} == seen
+    for targets in {experiment.targets for experiment in experiments(read_set(name, ROOT / "experiments"))}:
+        targets = [target for target in targets if not target.startswith("scores_pruned")]
+        nodes, seen = [stage for stage in graph if stage.name in targets], set()
+        while nodes:
+            node = nodes.pop()
+            seen.add(node.name.partition("@")[0])
+            nodes += graph.successors(node)
+        assert {of_cmd[stage["cmd"]] for stage in upstream(stages, targets, params)} == seen
