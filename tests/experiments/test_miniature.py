@@ -75,16 +75,14 @@ def test_a_row_has_scores_and_a_line_in_its_table(run, found: ExperimentSet, row
 @pytest.mark.parametrize(("found", "row"), [p for p in ROWS if p.values[1].set])
 def test_what_a_row_changes_changes_its_network(run, found, row):
     """Pruned networks are compared with each other: the default profile has none."""
-    usual = row.model_copy(update={"set": {}, "of": row.of if row.of == "sdr" else "baseline"})
+    usual = row.model_copy(update={"set": {}, "of": row.of if row.of in ("w0", "sdr") else "baseline"})
     assert network(run(found, row), row.of) != network(run(found, usual), usual.of)
 
 
 def network(folder: Path, of: str) -> str:
     """Digest of all weights and statistics of the network that a row measures."""
-    files = {
-        "baseline": ["baseline/model.safetensors"],
-        "sdr": ["sdrnet/model.safetensors", "calibration/bn.safetensors"],
-    }
+    supernet = ["sdrnet/model.safetensors", "calibration/bn.safetensors"]
+    files = {"baseline": ["baseline/model.safetensors"], "w0": supernet, "sdr": supernet}
     digest = hashlib.sha256()
     for file in files.get(of, [f"backbones/{of}/model.safetensors"]):
         digest.update((folder / "artifacts" / file).read_bytes())

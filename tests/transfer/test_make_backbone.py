@@ -192,7 +192,7 @@ def test_a_checkpoint_of_real_size(make, moco, tmp_path):
     folder = make(**file, layout="moco_v2", sha256=digest)
     expected = torchvision_features(moco)
     assert expected.shape == (2, 2048)
-    torch.testing.assert_close(features(folder), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(features(folder), expected, rtol=1e-3, atol=1e-4)
     facts = json.loads((folder / "config.json").read_text())["sdr"]
     assert (facts["sha256"], facts["layout"]) == (digest, "moco_v2")
     assert facts["beside"] == ["epoch", "arch", "optimizer"]
