@@ -172,10 +172,11 @@ def test_another_commit_with_the_same_inputs_keeps_them_in_a_clone_their_lines_a
     assert (clone / "metrics/experiments/table.csv").read_text() == lines
     assert "4 experiments, 0 to run" in other.experiments("table", "--list", "--only-new")
     assert "4 experiments, 4 to run" in other.experiments("table", "--list")
-    with (clone / "sdr/errors.py").open("a") as file:
-        file.write("# changed\n")
-    other.repo.commit("Code")
-    assert "4 experiments, 4 to run" in other.experiments("table", "--list", "--only-new")
+    for line, runs in (("# a comment", 0), ("CHANGED = True", 4)):
+        with (clone / "sdr/errors.py").open("a") as file:
+            file.write(f"{line}\n")
+        other.repo.commit("Code")
+        assert f"4 experiments, {runs} to run" in other.experiments("table", "--list", "--only-new")
     assert "no experiment has finished" in other.repo.run("python", "-m", "tools.tables", ok=False)
 
 
