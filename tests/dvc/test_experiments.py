@@ -165,6 +165,7 @@ def test_another_commit_with_the_same_inputs_keeps_them_in_a_clone_their_lines_a
     (clone / "README.md").write_text("Something else\n")
     other.repo.commit("Words")
     assert "4 experiments, 0 to run" in other.experiments("table", "--list")
+    other.repo.run("python", "-m", "tools.tables", "table")
     lines = (clone / "metrics/experiments/table.csv").read_text()
     for ref in other.repo.git("for-each-ref", "--format=%(refname)", "refs/exps").split():
         other.repo.git("update-ref", "-d", ref)  # they are where they were run, the table is in git
