@@ -12,8 +12,8 @@ import json
 import pandas as pd
 from dvc.api import DVCFileSystem
 
+from benchmarks.specialisation import revision
 from sdr.report.measured import FOLDER
-from tools.git import git
 
 
 def main() -> None:
@@ -33,8 +33,7 @@ def main() -> None:
 def leads(seed: int, lines: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
     """Of one experiment, a row a task: leads over the baseline, kNN points."""
     ours, baseline, w0 = (lines.loc[(name, seed)] for name in (args.row, args.baseline, args.w0))
-    refs = git("for-each-ref", "--format=%(objectname)", f"refs/exps/**/{ours['experiment']}").split()
-    files, rows = DVCFileSystem(rev=refs[-1]), []
+    files, rows = DVCFileSystem(rev=revision(ours["experiment"])), []
     for column in (name for name in lines.columns if name.startswith("knn.")):
         task = column.removeprefix("knn.")
         with files.open(f"artifacts/route/{task}/ranking.csv") as ranking:

@@ -13,6 +13,7 @@ import argparse
 import pandas as pd
 from dvc.api import DVCFileSystem
 
+from sdr.errors import UserError, program
 from sdr.report.experiment_set import experiment_of, read_set
 from tools.git import git
 
@@ -20,6 +21,7 @@ from tools.git import git
 DOMAINS = {"photographs": "photographs", "regions": "maps", "icons": "icons", "pictograms": "pictograms", "digits": "digits"}
 
 
+@program
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set")
@@ -37,12 +39,21 @@ def main() -> None:
     print(seeds.groupby("row", sort=False).agg(["mean", "std"]).round(2).to_string())
 
 
-def of_experiment(name: str) -> list[dict[str, object]]:
-    """A row a task; none if the experiment is not here."""
+def revision(name: str) -> str:
+    """The latest commit of an experiment.
+
+    Raises:
+        UserError: it has not finished here.
+    """
     refs = git("for-each-ref", "--sort=creatordate", "--format=%(objectname)", f"refs/exps/**/{name}").split()
     if not refs:
-        return []
-    files, rows = DVCFileSystem(rev=refs[-1]), []
+        raise UserError(f"no experiment {name} here: make experiments SET=…")
+    return refs[-1]
+
+
+def of_experiment(name: str) -> list[dict[str, object]]:
+    """A row a task."""
+    files, rows = DVCFileSystem(rev=revision(name)), []
     with files.open("artifacts/clusters/clusters.csv") as file:
         domains = pd.read_csv(file).set_index("cluster")["domain"]
     for task, domain in DOMAINS.items():
