@@ -67,8 +67,9 @@ def test_a_row_has_scores_and_a_line_in_its_table(run, found: ExperimentSet, row
     cells = line(row, 0, "name", "f" * 40, metrics)
     for protocol in ("linear", "knn"):
         assert 0 <= cells[protocol] == cells[f"{protocol}.noise"] <= 100
-    assert cells["images"] > 0 and cells["seconds"] > 0
-    assert cells["teramacs_in_all"] >= cells["teramacs"] >= 0  # to three digits, so tiny ones are 0
+    assert cells["images"] > 0
+    # Rounded: of a miniature these may be 0.
+    assert cells["seconds"] >= 0 and cells["teramacs_in_all"] >= cells["teramacs"] >= 0
     assert (cells["spread"] != "") == (row.of == "sdr")
 
 
