@@ -28,6 +28,7 @@ from tools.kept_lines import without_line
 _LOOK = 5  # seconds between looks at what has finished, which is cheap ...
 _ASK = 60  # ... and between questions to DVC, which take seconds of a core
 _PATIENCE = 20  # seconds that an interrupted experiment is given to end ...
+_LEAVE = 60  # seconds that idle workers are given to go, on a busy machine
 _ATTEMPTS = 6  # ... before it is interrupted again, so many times
 _TAIL = 15  # lines of a failed experiment's log
 
@@ -85,7 +86,7 @@ def run(missing: dict[str, Experiment], jobs: int) -> None:
     if workers and "Running" not in states.values():
         # Idle ones leave within seconds, and one that leaves may take an experiment that nobody runs then.
         dvc("queue", "stop")
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _LEAVE
         while workers and time.monotonic() < until:
             states, workers = queue(sure=False)
     if not workers:
