@@ -28,8 +28,8 @@ from tools.kept_lines import without_line
 _LOOK = 5  # seconds between looks at what has finished, which is cheap ...
 _ASK = 60  # ... and between questions to DVC, which take seconds of a core
 _PATIENCE = 20  # seconds that an interrupted experiment is given to end ...
-_LEAVE = 60  # seconds that idle workers are given to go, on a busy machine
 _ATTEMPTS = 6  # ... before it is interrupted again, so many times
+_LEAVE = 60  # seconds that idle workers are given to go, on a busy machine
 _TAIL = 15  # lines of a failed experiment's log
 
 
