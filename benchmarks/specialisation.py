@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="+", metavar="SET:ROW")
     parser.add_argument("--figure", type=Path, help="draw fit and spread")
     args = parser.parse_args()
-    table = pd.DataFrame([measured for row in args.rows for measured in of_row(*row.split(":", 1))])
+    table = pd.DataFrame([measured for row in args.rows for measured in of_row(*row.partition(":")[::2])])
     seeds = table.drop(columns="task").groupby(["row", "seed"], sort=False).mean()
     print(table.drop(columns="seed").groupby(["row", "task"], sort=False).mean().round(2).to_string())
     print("\nmeans of tasks, mean and standard deviation over seeds")
@@ -53,11 +53,20 @@ def of_row(name: str, row_name: str) -> list[dict[str, object]]:
     Raises:
         UserError: no such set or row, or an experiment has not finished here.
     """
+    experiments = experiments_of(name, row_name)
+    return [{"row": row_name, "seed": s} | task for s, e in experiments.items() for task in of_experiment(revision(e))]
+
+
+def experiments_of(name: str, row_name: str) -> dict[int, str]:
+    """Seed → experiment of a row of a set.
+
+    Raises:
+        UserError: no such set or row.
+    """
     found = read_set(name)
     for row in (row for row in found.rows if row.name == row_name):
-        experiments = {seed: experiment_of(found, row, seed).name for seed in found.seeds}
-        return [{"row": row.name, "seed": s} | task for s, e in experiments.items() for task in of_experiment(revision(e))]
-    raise UserError(f"experiments/{name}.yaml has no row {row_name!r}: {', '.join(row.name for row in found.rows)}")
+        return {seed: experiment_of(found, row, seed).name for seed in found.seeds}
+    raise UserError(f"experiments/{name}.yaml has no row {row_name!r}: there are {', '.join(repr(row.name) for row in found.rows)}")
 
 
 def revision(experiment: str) -> str:

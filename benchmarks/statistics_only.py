@@ -23,14 +23,13 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.fixture import facts
-from benchmarks.specialisation import DOMAINS, revision
+from benchmarks.specialisation import DOMAINS, experiments_of, revision
 from sdr.data.store import ImageStore
 from sdr.data.task import Task
 from sdr.errors import program
 from sdr.nets.embed import Embedding, evaluation_view, features
 from sdr.outputs import write_json
 from sdr.params import load
-from sdr.report.experiment_set import experiment_of, read_set
 from sdr.route.calibrate import Calibration, calibrate, sample, set_statistics, statistics
 from sdr.route.knn import Knn
 from sdr.route.score import Score
@@ -50,9 +49,7 @@ def main() -> None:
     parser.add_argument("row")
     parser.add_argument("--out", type=Path, help="write the result as JSON too")
     args = parser.parse_args()
-    found = read_set(args.set)
-    [row] = [row for row in found.rows if row.name == args.row]
-    rows = [one for seed in found.seeds for one in of_seed(seed, revision(experiment_of(found, row, seed).name))]
+    rows = [one for seed, name in experiments_of(args.set, args.row).items() for one in of_seed(seed, revision(name))]
     table = pd.DataFrame(rows)
     seeds = table.drop(columns="task").groupby(["network", "statistics", "seed"], sort=False).mean()
     print(seeds.groupby(["network", "statistics"], sort=False).agg(["mean", "std"]).round(2).to_string())

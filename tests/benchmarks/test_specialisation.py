@@ -44,7 +44,7 @@ def test_numbers_of_a_task(tmp_path, monkeypatch):
 
 def test_an_unknown_row_and_an_experiment_that_is_not_here(monkeypatch):
     monkeypatch.chdir(ROOT)
-    with pytest.raises(UserError, match="table3.yaml has no row 'nothing': SimSiam, "):
+    with pytest.raises(UserError, match="table3.yaml has no row 'nothing': there are 'SimSiam', "):
         of_row("table3", "nothing")
     with pytest.raises(UserError, match="no experiment seed-9_0 here"):
         revision("seed-9_0")
