@@ -6,8 +6,9 @@ from contextlib import ExitStack
 import torch
 
 from benchmarks.turns import by_turns, ratio, spread
-from sdr.data.views import draw, make_view, unit_interval
+from sdr.data.views import draw
 from sdr.ssl.method import build
+from sdr.train.batches import both_views
 from sdr.train.compute import Device, determinism, place
 from sdr.train.loop import Training
 from sdr.train.norms import batch_statistics
@@ -24,9 +25,7 @@ def whole_step(job: Training, images: torch.Tensor, trainee: Trainee, pairs: Pai
     draws = [draw(n, height, width, job.views, i, torch_rng(0, "views", i)) for i in (0, 1)]
 
     def step() -> None:
-        x = unit_interval(images)
-        views = pairs.map(lambda drawn: make_view(x, drawn, job.views), *draws)
-        trainee.step(views, [], None, RATES, False)
+        trainee.step(both_views(images, (draws[0], draws[1]), job.views, pairs), [], None, RATES, False)
 
     return step
 
@@ -78,7 +77,7 @@ def _prepare(
     threads: int,
 ) -> Callable[[], None]:
     device = images.device
-    pairs = stack.enter_context(Pairs(device, wanted=beside and not settings.compile))
+    pairs = stack.enter_context(Pairs(device, wanted=beside and not settings.compile and settings.accumulate == 1))
     network = place(build(job.method, job.spec, job.spec.subnet_widths, job.heads), device, settings)
     stack.enter_context(batch_statistics(network))
     step = whole_step(job, images, Trainee(network, job.optimization, settings, pairs), pairs)

@@ -31,7 +31,7 @@ from sdr.data.views import draw
 from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
 from sdr.ssl.method import build
-from sdr.train.batches import Batch
+from sdr.train.batches import both_views
 from sdr.train.compute import determinism, place
 from sdr.train.jobs import Common, Pretrain, Sdr, baseline, sdr
 from sdr.train.loop import Training, _step
@@ -64,8 +64,8 @@ def kinds(stack: ExitStack, base: Training, job: Training, subnets: list[int], d
     def step_of(training: Training, whole: Trainee, part: Trainee | None, n: int | None) -> Callable[[], None]:
         def step() -> None:
             network = W0 if n is None else int(random.integers(n))
-            batch = Batch(0, network, images, (drawn[0], drawn[1]))
-            _step(training, batch, whole, part, shared, pairs, RATES, False)
+            views = both_views(images, (drawn[0], drawn[1]), job.views, pairs)
+            _step(training, network, views, whole, part, shared, RATES, False)
 
         return step
 

@@ -21,15 +21,12 @@ def jitter(x: Tensor, change: Tensor, order: list[int]) -> Tensor:
         order: of the four. torchvision draws one for each image; here one holds for the batch, so that each image's
             distribution is the same.
     """
-    changes = [
-        lambda y, amount: adjust_brightness(y, 1 + amount),
-        lambda y, amount: adjust_contrast(y, 1 + amount),
-        lambda y, amount: adjust_saturation(y, 1 + amount),
-        adjust_hue,
-    ]
+    wanted = change.any(0).tolist()
+    amounts = change.to(x.device).t().view(4, -1, 1, 1, 1)
+    amounts = [*(1 + amounts[:3]), amounts[3]]
     for i in order:
-        if change[:, i].any():
-            x = changes[i](x, change[:, i].to(x.device).view(-1, 1, 1, 1))
+        if wanted[i]:
+            x = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)[i](x, amounts[i])
     return x
 
 
@@ -63,9 +60,11 @@ def adjust_hue(x: Tensor, turns: Tensor) -> Tensor:
     h.add_(1).copysign_(g - b)  # N×H×W in [−3, 3]
     h.add_(6 * turns.squeeze(1))
     h.sub_((h / 6).floor_(), alpha=6)  # in [0, 6)
-    out = torch.empty_like(x)
-    for i, (centre, base, sign) in enumerate([(3, low, 1), (2, high, -1), (4, high, -1)]):
-        torch.addcmul(base, chroma, (h - centre).abs_().sub_(1).clamp_(0, 1), value=sign, out=out[:, i])
+    centres = torch.tensor([3.0, 2.0, 4.0], device=x.device).view(3, 1, 1)
+    ramp = (h.unsqueeze(1) - centres).abs_().sub_(1).clamp_(0, 1)  # N×3×H×W
+    out, chroma = torch.empty_like(x), chroma.unsqueeze(1)
+    torch.addcmul(low.unsqueeze(1), chroma, ramp[:, :1], out=out[:, :1])
+    torch.addcmul(high.unsqueeze(1), chroma, ramp[:, 1:], value=-1, out=out[:, 1:])
     return out
 
 

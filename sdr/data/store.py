@@ -19,6 +19,7 @@ from sdr.errors import UserError
 
 Store = Literal["decoded", "encoded", "files"]
 FILE = "images.arrow"
+HELD = 256 << 20  # bytes of decoded pixels up to which they are held in memory
 # What is known of a picture: of its file, or of the stored pixels where it has no file of its own.
 COLUMNS: dict[str, Kind] = {
     "domain": "string",
@@ -92,6 +93,8 @@ class ImageStore:
         Raises:
             UserError: a picture cannot be read any more.
         """
+        if self._held is not None:
+            return self._held[indices]
         pixels = np.empty((len(indices), self._size, self._size, 3), dtype=np.uint8)
 
         def fill(place: int) -> None:
@@ -101,6 +104,14 @@ class ImageStore:
         for _ in map(fill, places) if self._store == "decoded" else self._threads().map(fill, places):
             pass
         return pixels
+
+    @cached_property
+    def _held(self) -> np.ndarray | None:
+        """All pixels of a small decoded store, N×S×S×3 uint8: a batch of them is one copy, where reading one picture after
+        another keeps the interpreter from the training's threads for as long as it takes."""
+        if self._store != "decoded" or len(self) * 3 * self._size**2 > HELD:
+            return None
+        return np.stack([self._picture(index) for index in range(len(self))])
 
     def _picture(self, index: int) -> np.ndarray:
         """Return one image, S×S×3 uint8."""

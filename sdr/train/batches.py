@@ -1,4 +1,4 @@
-"""What each step is given, made ready in the background while the step before it runs."""
+"""What each step is given: images and draws, read and drawn in the background while the steps before it run, and its views."""
 
 import queue
 import threading
@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr.data.views import Draws, Views, draw
+from sdr.data.views import Draws, Views, draw, make_view, unit_interval
 from sdr.ranks import equal_part
+from sdr.train.pairs import Pairs
 from sdr.train.randomness import draw_batch, torch_rng
 from sdr.train.schedule import W0, Schedule
 
-AHEAD = 2  # steps that wait ready
+AHEAD = 2  # batches that wait ready
 
 
 class Images(Protocol):
@@ -39,7 +40,7 @@ class Batch:
 
 
 class Batches:
-    """The batches of the steps `start`, `start + 1`, …, from a thread of their own.
+    """The batches of the steps `start`, `start + 1`, …, from a thread of their own; each comes with its two views.
 
     Args:
         data: D_0, all images.
@@ -50,6 +51,7 @@ class Batches:
         start: the first step.
         device: where batches go.
         resident: keep all of `data` on the device.
+        pairs: makes both views.
 
     Attributes:
         waited: seconds that the training has waited for data.
@@ -65,29 +67,26 @@ class Batches:
         start: int,
         device: torch.device,
         resident: bool,
+        pairs: Pairs,
     ):
         self._data, self._subsets, self._schedule, self._views = data, subsets, schedule, views
-        self._size, self._part, self._device = size, equal_part(size, "batch_size"), device
+        self._size, self._part, self._device, self._pairs = size, equal_part(size, "batch_size"), device, pairs
         self._everything, self._start, self.waited = np.arange(len(data)), start, 0.0
         self._pixels = torch.from_numpy(data.read(self._everything)).to(device) if resident else None
-        self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(AHEAD)
-        self._stop = threading.Event()
+        self._ready: queue.SimpleQueue[Batch | BaseException | None] = queue.SimpleQueue()
+        self._room, self._stop = threading.Semaphore(AHEAD), False
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
 
-    def __enter__(self) -> Iterator[Batch]:
+    def __enter__(self) -> Iterator[tuple[Batch, tuple[Tensor, Tensor]]]:
         self._thread.start()
         return self._iterate()
 
     def __exit__(self, *_) -> None:
-        self._stop.set()
-        while self._thread.is_alive():  # it may be waiting for room
-            try:
-                self._ready.get(timeout=0.05)
-            except queue.Empty:
-                pass
+        self._stop = True
+        self._room.release()
         self._thread.join()
 
-    def _iterate(self) -> Iterator[Batch]:
+    def _iterate(self) -> Iterator[tuple[Batch, tuple[Tensor, Tensor]]]:
         while True:
             before = time.perf_counter()
             batch = self._ready.get()
@@ -96,15 +95,23 @@ class Batches:
                 raise batch
             if batch is None:
                 return
-            yield batch
+            yield batch, self._both(batch)
+
+    def _both(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The views of a batch. Only then is there room for another: to read and draw it meanwhile, in as many small
+        operations, would keep the interpreter lock from these."""
+        views = both_views(batch.images, batch.draws, self._views, self._pairs)
+        self._room.release()
+        return views
 
     def _run(self) -> None:
         try:
             torch.set_num_threads(1)  # of this thread: the cores belong to the training
             for step in range(self._start, self._schedule.steps):
-                self._ready.put(self.make(step))
-                if self._stop.is_set():
+                self._room.acquire()
+                if self._stop:
                     return
+                self._ready.put(self.make(step))
             self._ready.put(None)
         except BaseException as error:  # noqa: BLE001 - it is raised where the batch is asked for
             self._ready.put(error)
@@ -126,3 +133,9 @@ class Batches:
             for i in (0, 1)
         ]
         return Batch(step, network, images, (draws[0], draws[1]))
+
+
+def both_views(images: Tensor, draws: tuple[Draws, Draws], views: Views, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Images `B×S×S×3` uint8 → the two views that were drawn of each, `B×3×size×size` float32, side by side where that helps."""
+    x = unit_interval(images)
+    return pairs.map(lambda drawn: make_view(x, drawn, views), *draws)

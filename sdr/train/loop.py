@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from sdr.data.views import Views, make_view, unit_interval
+from sdr.data.views import Views
 from sdr.errors import UserError
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
@@ -18,7 +19,7 @@ from sdr.scratch import scratch
 from sdr.ssl.byol import Target
 from sdr.ssl.method import CLASSES, Method, build
 from sdr.ssl.simsiam import SimSiam
-from sdr.train.batches import Batch, Batches, Images
+from sdr.train.batches import Batches, Images
 from sdr.train.checkpoint import Checkpoints
 from sdr.train.compute import Compute, determinism, place
 from sdr.train.memory import keep_freed_memory
@@ -98,7 +99,8 @@ def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.
     state = from_first(checkpoints.load() if rank() == 0 else None)
     step, history, cost = (state["step"], state["history"], state["cost"]) if state else (0, [], {"seconds": 0.0, "waited": 0.0})
     with ExitStack() as stack:
-        pairs = stack.enter_context(Pairs(device, wanted=world() == 1 and not settings.compile))
+        whole = world() == 1 and not settings.compile and settings.accumulate == 1
+        pairs = stack.enter_context(Pairs(device, wanted=whole))
         torch.manual_seed(derive(job.schedule.seed, "weights"))
         networks = [
             place(build(job.method, job.spec, widths, job.heads), device, settings)
@@ -118,7 +120,7 @@ def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.
         watch.good = checkpoints.last
         signals = stack.enter_context(deferred_signals())
         began, batches = time.perf_counter(), Batches(
-            data, job.subsets, job.schedule, job.optimization.batch_size, job.views, step, device, settings.resident
+            data, job.subsets, job.schedule, job.optimization.batch_size, job.views, step, device, settings.resident, pairs
         )
 
         def spent() -> dict:
@@ -130,9 +132,10 @@ def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.
                 checkpoints.save(state | {"step": step, "history": history, "cost": spent()}, step)
             watch.good = checkpoints.last
 
-        for batch in stack.enter_context(batches):
+        for batch, views in stack.enter_context(batches):
             phase, rates = job.schedule.phase(step), job.rates(step)
-            outcome = _step(job, batch, w0, sub[0] if sub else None, subnets, pairs, rates, watch.due(step))
+            outcome = _step(job, batch.network, views, w0, sub[0] if sub else None, subnets, rates, watch.due(step))
+            del views  # or they would lie beside those of the next step
             if watch.due(step):
                 watch.look(step, batch.network, phase, outcome, rates)
             watch.count(step)
@@ -149,18 +152,16 @@ def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.
 
 def _step(
     job: Training,
-    batch: Batch,
+    network: int,
+    views: tuple[Tensor, Tensor],
     w0: Trainee,
     sub: Trainee | None,
     subnets: SubNets | None,
-    pairs: Pairs,
     rates: Rates,
     norm: bool,
 ) -> Outcome:
     """One draw of Algorithm 1: a step of W_0, or of the sub-net W_i that W_0 teaches."""
-    x = unit_interval(batch.images)
-    views = pairs.map(lambda draws: make_view(x, draws, job.views), *batch.draws)
-    if batch.network == W0:
+    if network == W0:
         return w0.step(views, [], None, rates, norm)
     how = job.distillation
     if how.train_teacher:
@@ -168,7 +169,7 @@ def _step(
         taught = [] if how.loss == "none" else targets[: how.views]
     else:
         taught = w0.teach(views, how)
-    path = path_of(batch.network, job.spec.groups)
+    path = path_of(network, job.spec.groups)
     subnets.check_out(path)
     outcome = sub.step(views, taught, how, rates, norm)
     subnets.check_in(path)

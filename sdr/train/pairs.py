@@ -14,8 +14,8 @@ B = TypeVar("B")
 
 class Pairs:
     """Runs a function on two arguments: side by side on a CPU, each with half of the cores; one after the other on
-    a GPU, which needs no such help, and where it is not wanted. For a given number of cores the results are always the
-    same bits."""
+    a GPU, which needs no such help, and where it is not wanted, as where the gradients of parts of a batch add up. For a given
+    number of cores the results are always the same bits."""
 
     def __init__(self, device: torch.device, wanted: bool = True):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -57,8 +57,8 @@ class Pairs:
     def backward(self, losses: Callable[..., Tensor], first: list[Tensor], second: list[Tensor]) -> Tensor:
         """Backpropagate the sum of `losses(*first, *second)` (a vector) through the two graphs that end there.
 
-        The gradient is taken at the ends, then each half goes on through its own graph. A parameter gets two terms;
-        which is added first changes no bit.
+        The gradient is taken at the ends, then each half goes on through its own graph. A parameter gets two terms, and
+        which is added first changes no bit; it would with gradients from before, so there must be none.
         """
         ends = [[t.detach().requires_grad_() for t in half] for half in (first, second)]
         values = losses(*ends[0], *ends[1])

@@ -32,6 +32,17 @@ def test_crop_resize_flip_is_torchvisions(data):
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(24, 24), (40, 30)])
+@pytest.mark.parametrize("images", [1, 3, 7])
+def test_images_resampled_at_a_time_change_no_bit(monkeypatch, shape, images):
+    x, drawn = torch.rand(7, 3, *shape), draw(7, *shape, VIEWS, 0, torch_rng(2))
+    whole = crop_resize_flip(x, drawn.box, drawn.flip, 32)
+    monkeypatch.setattr("sdr.data.views.CACHE", images * 12 * max(shape[0], 32) * 32)
+    assert torch.equal(crop_resize_flip(x, drawn.box, drawn.flip, 32), whole)
+    alone = torch.cat([crop_resize_flip(x[i : i + 1], drawn.box[i : i + 1], drawn.flip[i : i + 1], 32) for i in range(7)])
+    assert torch.equal(alone, whole)
+
+
 @pytest.mark.parametrize("shape", [(64, 64), (40, 90), (120, 20)])
 def test_crops_have_torchvisions_distribution(shape):
     n = 2500

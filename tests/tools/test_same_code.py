@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tools.same_code import same_code
 
@@ -79,3 +80,37 @@ def test_a_file_that_is_gone_is_new_or_of_an_unknown_commit(commit):
     assert not same_code("m.py", "0123456789ab")
     Path("m.py").unlink()
     assert not same_code("m.py", commit)
+
+
+def version(text: str) -> str:
+    """Git's hash of a version of m.py that has been there."""
+    return subprocess.run(["git", "hash-object", "-w", "--stdin"], input=text, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_versions_known_to_compute_the_same_do_not(commit, monkeypatch):
+    faster = CODE.replace("exp(x) + 1", "1 + exp(x)")
+    Path("m.py").write_text(faster.replace("# a comment", "# other words"))
+    Path("known.yaml").write_text(f"m.py: [{version(CODE)}, {version(faster)}]\n")
+    monkeypatch.setattr("tools.same_code.SAME_BITS", Path("known.yaml"))
+    assert same_code("m.py", commit)
+    same_code.cache_clear()
+    Path("m.py").write_text(faster.replace("1 + exp", "2 + exp"))
+    assert not same_code("m.py", commit)  # neither of them
+
+
+@pytest.mark.parametrize("known", ["", "other.py: [{0}, {1}]\n", "m.py: [{0}]\n", "m.py: [{0}, 0123456789ab]\n"])
+def test_others_do(commit, monkeypatch, known):
+    faster = CODE.replace("exp(x) + 1", "1 + exp(x)")
+    Path("m.py").write_text(faster)
+    Path("known.yaml").write_text(known.format(version(CODE), version(faster)))
+    monkeypatch.setattr("tools.same_code.SAME_BITS", Path("known.yaml"))
+    assert not same_code("m.py", commit)
+
+
+def test_the_repositorys_own_list_names_files_of_the_pipeline_and_versions_that_git_has():
+    root = Path(__file__).parents[2]
+    for path, versions in (yaml.safe_load((root / "tools/same_bits.yaml").read_text()) or {}).items():
+        assert (root / path).is_file()
+        assert len(versions) > 1
+        for blob in versions:
+            subprocess.run(["git", "cat-file", "-e", f"{blob}^{{blob}}"], cwd=root, check=True)

@@ -1,4 +1,4 @@
-"""What each step is given, and that it is ready in time."""
+"""What each step is given, and that it is ready in time and in nobody's way."""
 
 import threading
 import time
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from sdr.data.views import draw
-from sdr.train.batches import Batches
+from sdr.data.views import draw, make_view, unit_interval
+from sdr.train.batches import AHEAD, Batches
+from sdr.train.pairs import Pairs
 from sdr.train.randomness import torch_rng
 from sdr.train.schedule import W0
 from tests.train.toys import CPU, VIEWS, Noise, sdr_job
@@ -16,7 +17,7 @@ from tests.train.toys import CPU, VIEWS, Noise, sdr_job
 
 def batches(data, start=0, resident=False, size=8, **changes):
     job = sdr_job(**changes)
-    return Batches(data, job.subsets, job.schedule, size, VIEWS, start, CPU, resident), job
+    return Batches(data, job.subsets, job.schedule, size, VIEWS, start, CPU, resident, Pairs(CPU, wanted=False)), job
 
 
 def pictures(data, images: torch.Tensor) -> list[int]:
@@ -29,7 +30,7 @@ def test_a_step_has_images_of_its_networks_cluster(resident):
     data = Noise()
     made, job = batches(data, resident=resident)
     with made as steps:
-        for number, batch in enumerate(steps):
+        for number, (batch, _) in enumerate(steps):
             rows = pictures(data, batch.images)
             assert batch.step == number and batch.network == job.schedule.network(number)
             if batch.network == W0:
@@ -43,7 +44,7 @@ def test_a_cluster_smaller_than_a_batch_is_drawn_from_with_replacement():
     data = Noise(16)
     made, job = batches(data, images=16, epochs=10.0)
     with made as steps:
-        for batch in steps:
+        for batch, _ in steps:
             rows = pictures(data, batch.images)
             assert len(rows) == 8 and (batch.network == W0 or len(set(rows)) <= 4)
 
@@ -53,9 +54,18 @@ def test_going_on_gives_the_same_batches():
         whole = list(steps)
     with batches(Noise(), start=13)[0] as steps:
         rest = list(steps)
-    assert [b.step for b in rest] == list(range(13, 20))
-    for a, b in zip(whole[13:], rest, strict=True):
+    assert [b.step for b, _ in rest] == list(range(13, 20))
+    for (a, views), (b, again) in zip(whole[13:], rest, strict=True):
         assert torch.equal(a.images, b.images) and all(torch.equal(c.box, d.box) for c, d in zip(a.draws, b.draws))
+        assert all(map(torch.equal, views, again))
+
+
+def test_views_are_those_of_the_batch():
+    with batches(Noise())[0] as steps:
+        batch, views = next(steps)
+    x = unit_interval(batch.images)
+    assert all(torch.equal(view, make_view(x, draws, VIEWS)) for view, draws in zip(views, batch.draws, strict=True))
+    assert not torch.equal(*views)
 
 
 def test_processes_share_one_batch(monkeypatch):
@@ -74,23 +84,52 @@ def test_processes_share_one_batch(monkeypatch):
         assert torch.equal(whole.draws[i].box, expected.box)
 
 
-def test_the_next_batch_is_made_meanwhile():
-    """Whoever takes a batch finds the next two made before asking for them, and no more."""
-    data, made = Noise(), threading.Semaphore(0)
-    read = data.read
+class Counted(Noise):
+    """Counts the batches that were read."""
 
-    def counted(rows):
-        found = read(rows)
-        made.release()
+    def __init__(self):
+        super().__init__()
+        self.batches, self.made = 0, threading.Semaphore(0)
+
+    def read(self, indices):
+        found = super().read(indices)
+        self.batches += 1
+        self.made.release()
         return found
 
-    data.read = counted
+    def wait(self, n: int) -> None:
+        for _ in range(n):
+            assert self.made.acquire(timeout=30)
+
+
+def test_the_next_batches_are_made_meanwhile():
+    """Whoever takes a batch finds the next ones made before asking for them, and no more."""
+    data = Counted()
     with batches(data)[0] as steps:
-        next(steps)
-        for _ in range(3):  # the first, and two that wait
-            assert made.acquire(timeout=30)
-        time.sleep(0.2)
-        assert 10**9 - data.fuse <= 5  # one in the thread's hand at most
+        data.wait(AHEAD)
+        for taken in (1, 2, 3):
+            next(steps)
+            data.wait(1)
+            time.sleep(0.1)
+            assert data.batches == taken + AHEAD
+
+
+def test_no_batch_is_made_while_the_views_of_another_are(monkeypatch):
+    data, seen = Counted(), []
+
+    def watched(*args):
+        before = data.batches
+        time.sleep(0.1)
+        seen.append(data.batches - before)
+        return make_view(*args)
+
+    monkeypatch.setattr("sdr.train.batches.make_view", watched)
+    with batches(data)[0] as steps:
+        data.wait(AHEAD)
+        for _ in range(3):
+            next(steps)
+            data.wait(1)
+    assert seen == [0] * 6
 
 
 def test_an_error_while_reading_comes_out_and_the_thread_ends():

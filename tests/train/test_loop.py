@@ -1,6 +1,7 @@
 """The training loop on tiny networks and images."""
 
 import signal
+import threading
 
 import pytest
 import torch
@@ -149,9 +150,22 @@ def test_out_of_memory_says_what_to_lower(monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(loop, "make_view", full)
+    monkeypatch.setattr("sdr.train.batches.make_view", full)
     with pytest.raises(UserError, match=r"batch of 8 images \(8 a process\): raise compute.cpu.accumulate"):
         run(sdr_job())
+
+
+def test_parts_of_a_batch_follow_one_another(monkeypatch):
+    """Four gradients added in whatever order two threads come to would not be the same bits every time."""
+    threads, forward = set(), step.SimSiam.forward
+
+    def seen(self, x):
+        threads.add(threading.get_ident())
+        return forward(self, x)
+
+    monkeypatch.setattr(step.SimSiam, "forward", seen)
+    run(sdr_job(common(compute=compute(accumulate=2))))
+    assert threads == {threading.get_ident()}
 
 
 def test_an_odd_batch_cannot_be_accumulated():
