@@ -108,7 +108,7 @@ def test_no_stage_runs_twice_for_the_same_inputs(mini, run):
 
 def pretraining(folder: Path) -> list:
     params = yaml.safe_load((folder / "params.yaml").read_text())
-    return [params[name] for name in ("seed", "method", "pretrain", "calibrate")]
+    return [params[name] for name in ("seed", "method", "pretrain", "compute", "calibrate")]
 
 
 def config(folder: Path, network: str) -> dict:
