@@ -109,6 +109,9 @@ def test_others_do(commit, monkeypatch, known):
 
 def test_the_repositorys_own_list_names_files_of_the_pipeline_and_versions_that_git_has():
     root = Path(__file__).parents[2]
+    shallow = subprocess.run(["git", "rev-parse", "--is-shallow-repository"], cwd=root, capture_output=True, text=True)
+    if shallow.stdout.strip() != "false":
+        pytest.skip("the repository's history is not here")
     for path, versions in (yaml.safe_load((root / "tools/same_bits.yaml").read_text()) or {}).items():
         assert (root / path).is_file()
         assert len(versions) > 1
