@@ -76,7 +76,9 @@ def compare(job: Training, data: ImageStore, device: torch.device, rounds: int, 
         theirs = lightly_simsiam.LightlySimSiam(job, pixels, device, workers=os.cpu_count() or 1)
     else:
         print(lightly_simsiam.INSTALL, file=sys.stderr)
-    with Pairs(device, wanted=not job.compute.on(device).compile) as pairs, bare_step(job, data, device, pairs) as step:
+    settings = job.compute.on(device)
+    whole = not settings.compile and settings.accumulate == 1  # as in the loop
+    with Pairs(device, wanted=whole) as pairs, bare_step(job, data, device, pairs) as step:
         torch.set_num_threads(threads)  # `train` shares them out anew
 
         def others() -> None:
