@@ -31,6 +31,9 @@ _PATIENCE = 20  # seconds that an interrupted experiment is given to end ...
 _ATTEMPTS = 6  # ... before it is interrupted again, so many times
 _LEAVE = 60  # seconds that idle workers are given to go, on a busy machine
 _TAIL = 15  # lines of a failed experiment's log
+# When two workers end a stage at once, one may find the other's entry of the run cache half written, and delete it as broken.
+_DISTURBED = re.compile(r"No such file or directory: '.*[/\\]runs[/\\].*\.tmp'")
+_AGAIN = 3  # times that such an experiment is run again, most of its stages from the run cache; and that workers are started again
 
 
 @program
@@ -56,7 +59,7 @@ def main() -> None:
         if changed := git("status", "--porcelain", "--", "params.yaml", "dvc.yaml", *CODE):
             raise UserError(f"commit your changes first, experiments belong to a commit:\n{changed}")
         check_plots()
-        run(missing, args.jobs)
+        run_all(missing, args.jobs)
     if not args.list:
         print("`make tables` makes the tables")
 
@@ -76,11 +79,33 @@ def check_plots() -> None:
             )
 
 
-def run(missing: dict[str, Experiment], jobs: int) -> None:
-    """Queue, start, wait.
+def run_all(missing: dict[str, Experiment], jobs: int) -> None:
+    """Run experiments; those in which two of DVC's workers disturbed each other once more.
 
     Raises:
-        UserError: some failed.
+        UserError: some failed, or nobody runs them any more.
+    """
+    failed, again = set(), missing
+    for _ in range(1 + _AGAIN):
+        logs = run(again, jobs)
+        again = {name: missing[name] for name, log in logs.items() if _DISTURBED.search(log)}
+        failed |= set(logs) - set(again)
+        if not again:
+            break
+        print(f"again, two of DVC's workers disturbed each other: {', '.join(again)}", file=sys.stderr, flush=True)
+    if failed := failed | set(again):
+        names = ", ".join(sorted(failed))
+        raise UserError(f"{len(failed)} of {len(missing)} failed ({names}): `dvc queue logs NAME`; the same command runs them again")
+
+
+def run(missing: dict[str, Experiment], jobs: int) -> dict[str, str]:
+    """Queue, start, wait.
+
+    Returns:
+        Name → the end of its log, of those that failed.
+
+    Raises:
+        UserError: nobody runs them any more.
     """
     states, workers = queue()
     if workers and "Running" not in states.values():
@@ -102,10 +127,8 @@ def run(missing: dict[str, Experiment], jobs: int) -> None:
         if states.get(name) != "Running":
             dvc("exp", "run", "--queue", "--name", name, *overrides(experiment), *experiment.targets)
     try:
-        # An experiment's folder is temporary: its checkpoints must lie elsewhere.
-        scratch = os.path.abspath(os.environ.get("SDR_SCRATCH") or ".scratch/experiments")
-        dvc("queue", "start", "--jobs", str(jobs), SDR_SCRATCH=scratch, **threads(jobs))
-        wait(missing)
+        start(jobs)
+        return wait(missing, jobs)
     except KeyboardInterrupt:
         dvc("queue", "stop")  # workers take nothing new
         states, _ = queue()
@@ -115,6 +138,13 @@ def run(missing: dict[str, Experiment], jobs: int) -> None:
         raise
 
 
+def start(jobs: int) -> None:
+    """Start workers."""
+    # An experiment's folder is temporary: its checkpoints must lie elsewhere.
+    scratch = os.path.abspath(os.environ.get("SDR_SCRATCH") or ".scratch/experiments")
+    dvc("queue", "start", "--jobs", str(jobs), SDR_SCRATCH=scratch, **threads(jobs))
+
+
 def threads(jobs: int) -> dict[str, str]:
     """Share the cores among jobs: threads that wait for each other on a taken core cost several times what they save."""
     if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
@@ -122,14 +152,19 @@ def threads(jobs: int) -> dict[str, str]:
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
 
 
-def wait(missing: dict[str, Experiment]) -> None:
-    """Wait until all have finished, one way or the other; a line for each.
+def wait(missing: dict[str, Experiment], jobs: int) -> dict[str, str]:
+    """Wait until all have finished, one way or the other; a line for each. Workers that leave although more is queued, as they may
+    on a busy machine where they do not hear of each other in time, are started again.
+
+    Returns:
+        Name → the end of its log, of those that failed.
 
     Raises:
-        UserError: some failed, or nobody runs them any more.
+        UserError: nobody runs them any more.
     """
-    began, asked, done, failed, lost, seen = time.monotonic(), time.monotonic(), set(), set(), set(), True
-    while len(done | failed) < len(missing):
+    began, asked, done, failed, lost, seen = time.monotonic(), time.monotonic(), set(), {}, set(), True
+    starts = 0
+    while len(done | set(failed)) < len(missing):
         time.sleep(_LOOK)
         for name in sorted(set(commits(missing.values())) - done):
             done.add(name)
@@ -137,20 +172,24 @@ def wait(missing: dict[str, Experiment]) -> None:
         if time.monotonic() - asked < _ASK:
             continue
         asked, (states, workers) = time.monotonic(), queue()
-        waiting = set(missing) - set(commits(missing.values())) - failed  # of now: it may have ended since they were told
+        waiting = set(missing) - set(commits(missing.values())) - set(failed)  # of now: it may have ended since they were told
         gone = {name for name in waiting if states.get(name) not in ("Queued", "Running")}
         # On its way from the queue to a worker an experiment is in no list.
         ended = {name for name in gone if states.get(name) == "Failed" or name in lost}
         for name in sorted(ended):
-            print(f"failed: {name}\n{log_of(name)}", file=sys.stderr, flush=True)
-        failed, lost = failed | ended, gone
+            failed[name] = log_of(name)
+            print(f"failed: {name}\n{failed[name]}", file=sys.stderr, flush=True)
+        lost = gone
         seen, before = bool(workers), seen
         if waiting - gone and not seen and not before:  # one that starts is not seen either
+            if starts < _AGAIN and all(states[name] == "Queued" for name in waiting - gone):
+                print("DVC's workers have gone: started again", file=sys.stderr, flush=True)
+                start(jobs)
+                starts, seen = starts + 1, True
+                continue
             names = ", ".join(sorted(waiting - gone))
             raise UserError(f"DVC's workers have gone, {names} have not ended: the same command goes on")
-    if failed:
-        names = ", ".join(sorted(failed))
-        raise UserError(f"{len(failed)} of {len(missing)} failed ({names}): `dvc queue logs NAME`; the same command runs them again")
+    return failed
 
 
 def end(names: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 What it writes depends on the content of its dependencies and on its parameters, as with the real programs. A test that
 watches it names a folder in `$STAND_IN`: each run adds a line to the file `ran` there, `STAGE SEED PID SCRATCH`, waits as long as
-there is a file `hold-STAGE`, and fails if there is a file `fail-STAGE-SEED`.
+there is a file `hold-STAGE`, and fails if there is a file `fail-STAGE-SEED`, or as DVC does where its workers disturb each other
+as many times as a file `disturb-STAGE-SEED` says.
 """
 
 import hashlib
@@ -56,6 +57,10 @@ def watched(folder: Path, stage: str, seed: int) -> None:
         time.sleep(0.05)
     if (folder / f"fail-{stage}-{seed}").exists():
         sys.exit(f"error: {stage} was told to fail")
+    disturb = folder / f"disturb-{stage}-{seed}"
+    if disturb.exists() and (times := int(disturb.read_text())):
+        disturb.write_text(str(times - 1))
+        sys.exit("ERROR: [Errno 2] No such file or directory: '/repo/.dvc/cache/runs/14/142f/.J-fq3cIwng9siv.tmp'")
 
 
 def gain(file: str, number: float) -> dict:

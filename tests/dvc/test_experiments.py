@@ -107,7 +107,7 @@ def place(new_repo, tmp_path_factory):
     repo.set_params(n_subnets=4, tasks={"shapes": task}, compare={}, detection={}, detection_compare=[])
     for file in (repo.root / "experiments").glob("*.yaml"):
         file.unlink()  # the project's own sets
-    seeds = {"SIGINT": [2], "SIGTERM": [3], "killed": [4], "failing": [5, 6]}
+    seeds = {"SIGINT": [2], "SIGTERM": [3], "killed": [4], "failing": [5, 6], "disturbed": [7], "left": [8, 9]}
     sets = {name: TABLE | {"seeds": numbers, "rows": [ONE]} for name, numbers in seeds.items()}
     sets["table"] = TABLE | {"seeds": [0, 1]}
     for name, content in sets.items():
@@ -227,6 +227,17 @@ def test_after_its_worker_was_killed_the_same_command_finishes_the_set(place):
     assert process.returncode == 0 and "1/1 seed-4" in said
 
 
+def test_workers_that_leave_while_more_is_queued_are_started_again(place):
+    with place.held("train_sdr"):
+        process = place.start("left")
+        place.until_held("train_sdr", process)
+        for worker in place.workers():
+            worker.terminate()  # it ends what it runs, and takes nothing new
+        time.sleep(2)
+    said = process.communicate(timeout=500)[0]
+    assert process.returncode == 0 and "started again" in said and "2/2 seed-" in said
+
+
 def test_a_stage_that_fails_is_named_and_the_others_finish(place):
     fail = place.seen / "fail-train_sdr-6"
     fail.touch()
@@ -237,6 +248,15 @@ def test_a_stage_that_fails_is_named_and_the_others_finish(place):
     fail.unlink()
     again = place.experiments("failing")
     assert "2 experiments, 1 to run" in again and "1/1 seed-6" in again
+
+
+def test_what_failed_since_two_workers_disturbed_each_other_runs_again(place):
+    """DVC reads the run cache while another process writes it, and deletes what is half written."""
+    (place.seen / "disturb-train_sdr-7").write_text("1")
+    said = place.experiments("disturbed")
+    assert "failed: seed-7" in said and "again, two of DVC's workers disturbed each other: seed-7" in said
+    assert "1/1 seed-7" in said
+    assert Counter(stage for stage, seed, *_ in place.ran() if seed == "7")["train_sdr"] == 2
 
 
 def test_checkpoints_outlive_an_experiment(place, finished):
