@@ -77,7 +77,7 @@ def _prepare(
     threads: int,
 ) -> Callable[[], None]:
     device = images.device
-    pairs = stack.enter_context(Pairs(device, wanted=beside and not settings.compile and settings.accumulate == 1))
+    pairs = stack.enter_context(Pairs(device, wanted=beside and settings.side_by_side))
     network = place(build(job.method, job.spec, job.spec.subnet_widths, job.heads), device, settings)
     stack.enter_context(batch_statistics(network))
     step = whole_step(job, images, Trainee(network, job.optimization, settings, pairs), pairs)

@@ -47,7 +47,7 @@ PAPER = {1: 260, 4: 370, 16: 400, 64: 460, 256: 500}  # GPU hours, Table 4
 def kinds(stack: ExitStack, base: Training, job: Training, subnets: list[int], device: torch.device, stored: int):
     """Name → what takes a step of this kind; all share one super-net and one template, the baseline has its own."""
     settings, size = job.compute.on(device), job.optimization.batch_size
-    pairs = stack.enter_context(Pairs(device, wanted=not settings.compile and settings.accumulate == 1))
+    pairs = stack.enter_context(Pairs(device, wanted=settings.side_by_side))
 
     def trainee(training: Training, widths: tuple[int, ...]) -> Trainee:
         network = place(build(training.method, training.spec, widths, training.heads), device, settings)

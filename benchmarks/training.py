@@ -31,7 +31,7 @@ from benchmarks import compute_levers, lightly_simsiam
 from benchmarks.fixture import common, fabricate, facts, read_profile
 from benchmarks.turns import by_turns, now, ratio, spread
 from sdr.data.store import ImageStore
-from sdr.data.views import draw, make_view, unit_interval
+from sdr.data.views import draw, make_views
 from sdr.ssl.method import build
 from sdr.train.compute import Device, determinism, place
 from sdr.train.jobs import Pretrain, baseline
@@ -77,8 +77,7 @@ def compare(job: Training, data: ImageStore, device: torch.device, rounds: int, 
     else:
         print(lightly_simsiam.INSTALL, file=sys.stderr)
     settings = job.compute.on(device)
-    whole = not settings.compile and settings.accumulate == 1  # as in the loop
-    with Pairs(device, wanted=whole) as pairs, bare_step(job, data, device, pairs) as step:
+    with Pairs(device, wanted=settings.side_by_side) as pairs, bare_step(job, data, device, pairs) as step:
         torch.set_num_threads(threads)  # `train` shares them out anew
 
         def others() -> None:
@@ -124,8 +123,8 @@ def constant_views(job: Training, data: ImageStore, device: torch.device) -> tup
     """Both views of a batch, `B×3×S×S` each."""
     images = constant_images(job, data, device)
     n, height, width, _ = images.shape
-    draws = (draw(n, height, width, job.views, i, torch_rng(0, "views", i)) for i in (0, 1))
-    first, second = (make_view(unit_interval(images), drawn, job.views) for drawn in draws)
+    draws = [draw(n, height, width, job.views, i, torch_rng(0, "views", i)) for i in (0, 1)]
+    first, second = make_views(images, draws, job.views)
     return first, second
 
 

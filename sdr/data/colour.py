@@ -1,15 +1,17 @@
-"""Colour jitter and blur with one random value an image, after torchvision's ColorJitter and GaussianBlur."""
+"""Colour jitter and blur with one random value an image, after torchvision's ColorJitter and GaussianBlur.
+
+Pictures are changed in place: they stay in a core's cache. All functions are in TorchScript's part of Python (sdr/data/views.py
+says why).
+"""
 
 import torch
 from torch import Tensor
 
-_LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision and PIL
-
 
 def luminance(x: Tensor) -> Tensor:
-    """`N×3×H×W` in [0, 1] → its grey picture `N×1×H×W`."""
-    grey = x[:, 0] * _LUMA[0]
-    return grey.add_(x[:, 1], alpha=_LUMA[1]).add_(x[:, 2], alpha=_LUMA[2]).unsqueeze(1)
+    """`N×3×H×W` in [0, 1] → its grey picture `N×1×H×W`: ITU-R 601, as torchvision and PIL."""
+    grey = x[:, 0] * 0.2989
+    return grey.add_(x[:, 1], alpha=0.587).add_(x[:, 2], alpha=0.114).unsqueeze(1)
 
 
 def jitter(x: Tensor, change: Tensor, order: list[int]) -> Tensor:
@@ -17,33 +19,37 @@ def jitter(x: Tensor, change: Tensor, order: list[int]) -> Tensor:
 
     Args:
         x: `N×3×H×W` in [0, 1].
-        change: `N×4`, on the CPU: factors are 1 + change, the hue turns by change; 0 leaves an image as it is.
-        order: of the four. torchvision draws one for each image; here one holds for the batch, so that each image's
-            distribution is the same.
+        change: `N×4`: factors are 1 + change, the hue turns by change; 0 leaves an image as it is.
+        order: of the four, without what changes no image. torchvision draws an order for each image; here one holds for the
+            batch, so that each image's distribution is the same.
     """
-    wanted = change.any(0).tolist()
-    amounts = change.to(x.device).t().view(4, -1, 1, 1, 1)
-    amounts = [*(1 + amounts[:3]), amounts[3]]
+    amounts = change.t().reshape(4, -1, 1, 1, 1)
     for i in order:
-        if wanted[i]:
-            x = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)[i](x, amounts[i])
+        if i == 0:
+            x = adjust_brightness(x, 1 + amounts[0])
+        elif i == 1:
+            x = adjust_contrast(x, 1 + amounts[1])
+        elif i == 2:
+            x = adjust_saturation(x, 1 + amounts[2])
+        elif i == 3:
+            x = adjust_hue(x, amounts[3])
     return x
 
 
 def adjust_brightness(x: Tensor, factor: Tensor) -> Tensor:
     """`N×3×H×W` in [0, 1], factor `N×1×1×1`."""
-    return (x * factor).clamp_(0, 1)
+    return x.mul_(factor).clamp_(0, 1)
 
 
 def adjust_contrast(x: Tensor, factor: Tensor) -> Tensor:
     """Blend with the mean luminance of the image; factor `N×1×1×1`."""
     mean = luminance(x.mean((2, 3), keepdim=True))  # N×1×1×1
-    return (x * factor).add_(mean * (1 - factor)).clamp_(0, 1)  # `lerp` is slow where two of three are broadcast
+    return x.mul_(factor).add_(mean * (1 - factor)).clamp_(0, 1)  # `lerp` is slow where two of three are broadcast
 
 
 def adjust_saturation(x: Tensor, factor: Tensor) -> Tensor:
     """Blend with the grey image; factor `N×1×1×1`."""
-    return torch.lerp(luminance(x), x, factor).clamp_(0, 1)
+    return torch.lerp(luminance(x), x, factor, out=x).clamp_(0, 1)
 
 
 def adjust_hue(x: Tensor, turns: Tensor) -> Tensor:
@@ -62,10 +68,10 @@ def adjust_hue(x: Tensor, turns: Tensor) -> Tensor:
     h.sub_((h / 6).floor_(), alpha=6)  # in [0, 6)
     centres = torch.tensor([3.0, 2.0, 4.0], device=x.device).view(3, 1, 1)
     ramp = (h.unsqueeze(1) - centres).abs_().sub_(1).clamp_(0, 1)  # N×3×H×W
-    out, chroma = torch.empty_like(x), chroma.unsqueeze(1)
-    torch.addcmul(low.unsqueeze(1), chroma, ramp[:, :1], out=out[:, :1])
-    torch.addcmul(high.unsqueeze(1), chroma, ramp[:, 1:], value=-1, out=out[:, 1:])
-    return out
+    chroma = chroma.unsqueeze(1)
+    torch.addcmul(low.unsqueeze(1), chroma, ramp[:, :1], value=1, out=x[:, :1])
+    torch.addcmul(high.unsqueeze(1), chroma, ramp[:, 1:], value=-1, out=x[:, 1:])
+    return x
 
 
 def gaussian_blur(x: Tensor, sigma: Tensor, largest: float) -> Tensor:
@@ -80,7 +86,7 @@ def gaussian_blur(x: Tensor, sigma: Tensor, largest: float) -> Tensor:
         kernel = kernel / kernel.sum(1, keepdim=True)
         source = (at.view(-1, 1) + tap.view(1, -1)).abs()  # size×taps, reflected at the start …
         source = torch.where(source >= size, 2 * (size - 1) - source, source)  # … and at the end
-        weights = x.new_zeros(len(x), size, size)
+        weights = x.new_zeros([len(x), size, size])
         weights.scatter_add_(2, source.expand(len(x), -1, -1), kernel.unsqueeze(1).expand(-1, size, -1).contiguous())
-        x = torch.einsum("nij,ncjk->ncik" if dim == 2 else "nij,nckj->ncki", weights, x)
+        x = torch.einsum("nij,ncjk->ncik" if dim == 2 else "nij,nckj->ncki", [weights, x])
     return x

@@ -4,11 +4,15 @@ made in a batch on the training device.
 Each image has its own random parameters, drawn from torchvision's distributions as a function of (seed, step, place
 in the batch); whoever holds a part of the batch draws for all of it and takes that part. Crop, resize and flip are one
 linear map an axis, with the antialiased bilinear weights of torchvision's `resize`.
+
+On a CPU TorchScript runs the same functions, to the same bits, without Python's lock: of two threads that make views by some hundred
+small operations each waited for the other half of the time.
 """
 
 import math
-from dataclasses import dataclass, fields
-from typing import Annotated, Literal
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +25,7 @@ from sdr.params import Section
 # ImageNet's statistics, which timm and torchvision take as the default for inputs in [0, 1].
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-CACHE = 512 << 10  # bytes of pixels that a CPU resamples at a time, so that they stay in its core's cache on the way
+CACHE = 1536 << 10  # bytes of pixels whose views a CPU makes at a time, about what a core's cache holds on the way
 Chance = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -38,21 +42,24 @@ class Views(Section):
     solarise_p: list[Chance] = Field(min_length=2, max_length=2)  # of the first view and of the second
 
 
-@dataclass(frozen=True)
-class Draws:
+class Draws(NamedTuple):
     """The random parameters of one view of each of `N` images, on the CPU."""
 
     box: Tensor  # N×4: top, left, height, width in pixels of the image
     flip: Tensor  # N bool
     change: Tensor  # N×4: of brightness, contrast, saturation, hue; 0: none
-    order: Tensor  # N×4: the order of the four, one for the batch
+    order: Tensor  # N×4: the order of the four, one for the batch; −1 stands for one that changes none of its images
     grey: Tensor  # N bool
     sigma: Tensor  # N, of the blur in pixels of the view; 0: none
     solarise: Tensor  # N bool
 
-    def part(self, rows: slice) -> "Draws":
-        """Those of some images."""
-        return Draws(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+def part_of(draws: Draws, first: int, last: int) -> Draws:
+    """Those of some images."""
+    return Draws(
+        draws.box[first:last], draws.flip[first:last], draws.change[first:last], draws.order[first:last],
+        draws.grey[first:last], draws.sigma[first:last], draws.solarise[first:last],
+    )  # fmt: skip
 
 
 def draw(n: int, height: int, width: int, views: Views, which: Literal[0, 1], generator: torch.Generator) -> Draws:
@@ -64,7 +71,7 @@ def draw(n: int, height: int, width: int, views: Views, which: Literal[0, 1], ge
     box, flip = crop_boxes(n, height, width, views.scale, generator), chance(0.5)
     jittered = chance(views.jitter_p)
     change = (2 * torch.rand(4, n, generator=generator) - 1) * torch.tensor(views.jitter).view(4, 1)
-    order = torch.randperm(4, generator=generator).expand(n, 4)
+    order = torch.randperm(4, generator=generator)
     grey, sigma, solarise = chance(views.grey_p), torch.zeros(n), torch.zeros(n, dtype=torch.bool)
     if views.blur_p[which] > 0:
         low, high = views.blur_sigma
@@ -72,7 +79,9 @@ def draw(n: int, height: int, width: int, views: Views, which: Literal[0, 1], ge
         sigma = torch.where(chance(views.blur_p[which]), sigma, 0)
     if views.solarise_p[which] > 0:
         solarise = chance(views.solarise_p[which])
-    return Draws(box, flip, torch.where(jittered, change, 0).T, order, grey, sigma, solarise)
+    change = torch.where(jittered, change, 0).T
+    order = torch.where(change.any(0)[order], order, -1).expand(n, 4)
+    return Draws(box, flip, change, order, grey, sigma, solarise)
 
 
 def unit_interval(images: Tensor) -> Tensor:
@@ -80,34 +89,65 @@ def unit_interval(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
-def normalise(x: Tensor) -> Tensor:
-    """Subtract the mean and divide by the deviation of each channel; `N×3×H×W` in [0, 1], channels_last out."""
-    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (MEAN, STD))
-    return (x - mean).div_(std).contiguous(memory_format=torch.channels_last)
+def normalise(x: Tensor, mean: tuple[float, float, float] = MEAN, std: tuple[float, float, float] = STD) -> Tensor:
+    """Subtract the mean and divide by the deviation of each channel; `N×3×H×W` in [0, 1], changed in place."""
+    centre, spread = torch.tensor(mean, device=x.device), torch.tensor(std, device=x.device)
+    return x.sub_(centre.view(1, 3, 1, 1)).div_(spread.view(1, 3, 1, 1))
 
 
-def make_view(x: Tensor, draws: Draws, views: Views) -> Tensor:
-    """Make the drawn view of each image.
+def make_views(images: Tensor, draws: list[Draws], views: Views, out: list[Tensor] | None = None) -> list[Tensor]:
+    """Make the drawn views of each image.
 
     Args:
-        x: `N×3×H×W` float32 in [0, 1], on any device.
-        draws: for these images.
+        images: `N×H×W×3` uint8, on any device.
+        draws: for these images, one for each view.
         views: what they were drawn from.
+        out: where the views go, as of `empty_views`.
 
     Returns:
-        `N×3×S×S` float32 in channels_last layout, normalised.
+        `N×3×S×S` float32 in channels_last layout, normalised, one for each view.
     """
-    x = crop_resize_flip(x, draws.box.to(x.device), draws.flip.to(x.device), views.size)
-    x = colour.jitter(x, draws.change, draws.order[0].tolist())
-    grey = draws.grey.nonzero()[:, 0].to(x.device)  # found on the CPU, where the draws are: no wait for the device
-    x.index_copy_(0, grey, colour.luminance(x.index_select(0, grey)).expand(-1, 3, -1, -1))
+    n, cpu = len(images), images.device.type == "cpu"
+    out = [empty_views(n, views.size, images.device) for _ in draws] if out is None else out
+    side = max(*images.shape[1:3], views.size)
+    together = max(1, CACHE // (12 * side**2)) if cpu else n
+    (_make_on_cpu if cpu else _make)(out, images, draws, together, views.blur_sigma[1])
+    return out
+
+
+def empty_views(n: int, size: int, device: torch.device) -> Tensor:
+    """Room for `n` views, `n×3×size×size` float32 in channels_last layout."""
+    return torch.empty(n, 3, size, size, device=device, memory_format=torch.channels_last)
+
+
+def _make(out: list[Tensor], images: Tensor, draws: list[Draws], together: int, largest_sigma: float) -> None:
+    """Make views, of `together` images at a time. What was drawn is on the CPU, and looked through there without a wait for the
+    device."""
+    n, height, width, _ = images.shape
+    size, device = out[0].shape[3], images.device
+    taps = [filter_taps(drawn.box.to(device), drawn.flip.to(device), size, height, width, together) for drawn in draws]
+    for first in range(0, n, together):
+        last = min(first + together, n)
+        x = unit_interval(images[first:last])
+        for view, drawn, (line, weight) in zip(out, draws, taps):
+            part = part_of(drawn, first, last)
+            y = resample(x, line[:, first * size : last * size], weight[:, first * size : last * size], size)
+            view[first:last] = normalise(_recolour(y, part, largest_sigma))
+
+
+def _recolour(x: Tensor, draws: Draws, largest_sigma: float) -> Tensor:
+    """Jitter, grey, blur and solarise; `N×3×H×W` in [0, 1], changed in place."""
+    order: list[int] = draws.order[0].tolist()
+    x = colour.jitter(x, draws.change.to(x.device), order)
+    rows = draws.grey.nonzero()[:, 0].to(x.device)
+    x.index_copy_(0, rows, colour.luminance(x.index_select(0, rows)).expand(-1, 3, -1, -1))
     blurred = draws.sigma.nonzero()[:, 0]
-    if len(blurred):
+    if len(blurred) > 0:
         rows = blurred.to(x.device)
-        x[rows] = colour.gaussian_blur(x[rows], draws.sigma[blurred].to(x.device), views.blur_sigma[1])
-    if draws.solarise.any():
+        x[rows] = colour.gaussian_blur(x[rows], draws.sigma[blurred].to(x.device), largest_sigma)
+    if bool(draws.solarise.any()):
         x = torch.where(draws.solarise.to(x.device).view(-1, 1, 1, 1) & (x >= 0.5), 1 - x, x)
-    return normalise(x)
+    return x
 
 
 def crop_boxes(n: int, height: int, width: int, scale: list[float], generator: torch.Generator) -> Tensor:
@@ -131,56 +171,59 @@ def crop_boxes(n: int, height: int, width: int, scale: list[float], generator: t
     return torch.stack([top, left, h, w], dim=1)
 
 
-def crop_resize_flip(x: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:
-    """Crop each image to its box, resize to `size` (antialiased bilinear), mirror where `flip`.
-
-    `N×3×H×W`, fastest in channels_last layout, `N×4` boxes, `N` bool → `N×3×S×S`, equal to torchvision's `resized_crop`
-    and `hflip`.
-    """
-    n, _, height, width = x.shape
-    together = n if x.device.type != "cpu" else max(1, CACHE // (12 * max(height, size) * max(width, size)))
-    start, length = box.t().reshape(2, 2, n)  # of rows and of columns
-    line, weight = filter_taps(start, length, torch.stack([torch.zeros_like(flip), flip]), size, [height, width], together)
-    out = x.new_empty(n, 3, size, size)
-    for first in range(0, n, together):
-        part = x[first : first + together].permute(0, 2, 3, 1)
-        b, at = len(part), slice(first * size, (first + together) * size)
-        rows = part.reshape(b * height, width * 3)
-        rows = F.embedding_bag(line[0, at], rows, per_sample_weights=weight[0, at], mode="sum")  # (B·S)×(W·3)
-        columns = rows.view(b, size, width, 3).permute(0, 2, 3, 1).reshape(b * width, 3 * size)
-        columns = F.embedding_bag(line[1, at], columns, per_sample_weights=weight[1, at], mode="sum")  # (B·S)×(3·S)
-        out[first : first + together] = columns.view(b, size, 3, size).permute(0, 2, 3, 1)
-    return out
-
-
-def filter_taps(
-    start: Tensor, length: Tensor, flip: Tensor, size: int, pixels: list[int], together: int
-) -> tuple[Tensor, Tensor]:
-    """Lines and weights that map `length` lines from `start` of each image onto `size` with a triangle filter, from the last to
-    the first where `flip` (bool); all `A×N`, for A axes at once.
-
-    A line that comes out is the sum of a few that go in: an embedding bag, which is several times as fast as a product
-    with the matrix of all weights, nearly all of them 0.
+def filter_taps(box: Tensor, flip: Tensor, size: int, height: int, width: int, together: int) -> tuple[Tensor, Tensor]:
+    """Crop, resize and flip as the lines of an image, and their weights, that make a line of a view: the antialiased triangle
+    filter of torchvision's `resized_crop`, then `hflip`.
 
     Args:
-        pixels: lines of an image, one number an axis.
+        box: `N×4`, of images of `height`×`width` pixels.
+        flip: `N` bool.
+        size: of a view.
         together: images whose lines are numbered through.
 
     Returns:
-        `A×(N·size)×taps` each: numbers of lines, int64, and weights, float32, of sum 1.
+        `2×(N·size)×taps` each, for rows and for columns: numbers of lines, int64, and weights, float32, of sum 1.
     """
-    axes, n = start.shape
-    start, length, flip = (t.unsqueeze(2) for t in (start, length, flip))
+    n = len(box)
+    start, length = box.t().reshape(2, 2, n, 1).unbind()  # 2×N×1: of rows and of columns
+    flipped = torch.stack([torch.zeros_like(flip), flip]).unsqueeze(2)
     scale = length / size  # lines in a line out
     reach = scale.clamp(min=1)  # of the filter
-    out = torch.arange(0.5, size, device=start.device)
-    centre = torch.where(flip, size - out, out) * scale  # A×N×size, in lines of the crop
-    taps = torch.arange(math.ceil(2 * max(1, max(pixels) / size)), device=start.device)  # as many as the filter can reach
-    at = (centre - reach - 0.5).ceil_() + taps.view(-1, 1, 1, 1)  # taps×A×N×size
+    out = torch.arange(0.5, size, device=box.device)
+    centre = torch.where(flipped, size - out, out) * scale  # 2×N×size, in lines of the crop
+    n_taps = int(math.ceil(2 * max(1.0, max(height, width) / size)))  # as many as the filter can reach
+    at = (centre - reach - 0.5).ceil_() + torch.arange(n_taps, device=box.device).view(-1, 1, 1, 1)  # taps×2×N×size
     inside = torch.minimum(at.clamp(min=0), length - 1)
     distance = (at + 0.5 - centre).abs_().div_(reach)  # of the reach; past the crop's border, its image's end, more than 1
     weight = (1 - distance.add_((at - inside).abs_())).clamp_(min=0)
     weight /= weight.sum(0)
-    image = torch.arange(n, device=start.device) % together
-    line = inside.add_(start).long().add_(torch.stack([p * image for p in pixels]).unsqueeze(2))
-    return tuple(t.view(len(taps), axes, -1).permute(1, 2, 0).contiguous() for t in (line, weight))
+    image = torch.arange(n, device=box.device) % together
+    line = inside.add_(start).long().add_(torch.stack([height * image, width * image]).unsqueeze(2))
+    shape = [n_taps, 2, n * size]
+    return line.view(shape).permute(1, 2, 0).contiguous(), weight.view(shape).permute(1, 2, 0).contiguous()
+
+
+def resample(x: Tensor, line: Tensor, weight: Tensor, size: int) -> Tensor:
+    """`N×3×H×W`, fastest in channels_last layout, and `filter_taps` → `N×3×size×size`.
+
+    A line that comes out is the sum of a few that go in: an embedding bag, which is several times as fast as a product
+    with the matrix of all weights, nearly all of them 0.
+    """
+    n, _, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(n * height, width * 3)
+    rows = F.embedding_bag(line[0], rows, per_sample_weights=weight[0], mode="sum")  # (N·S)×(W·3)
+    columns = rows.view(n, size, width, 3).permute(0, 2, 3, 1).reshape(n * width, 3 * size)
+    columns = F.embedding_bag(line[1], columns, per_sample_weights=weight[1], mode="sum")  # (N·S)×(3·S)
+    return columns.view(n, size, 3, size).permute(0, 2, 3, 1).contiguous()
+
+
+def _script(function: Callable) -> Callable:
+    """In TorchScript; as it is where that is no more: it is deprecated, but nothing else runs without Python's lock
+    and without a compiler."""
+    script = getattr(torch.jit, "script", None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return script(function) if script else function
+
+
+_make_on_cpu = _script(_make)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr.data.views import Draws, Views, draw, make_view, unit_interval
+from sdr.data.views import Draws, Views, draw, empty_views, make_views, part_of
 from sdr.ranks import equal_part
 from sdr.train.pairs import Pairs
 from sdr.train.randomness import draw_batch, torch_rng
@@ -129,13 +129,24 @@ class Batches:
             images = self._pixels[torch.from_numpy(rows).to(self._device)]
         height, width = images.shape[1:3]
         draws = [
-            draw(self._size, height, width, self._views, i, torch_rng(seed, "views", step, i + 1)).part(self._part)
-            for i in (0, 1)
+            draw(self._size, height, width, self._views, i, torch_rng(seed, "views", step, i + 1)) for i in (0, 1)
         ]
+        draws = [part_of(drawn, self._part.start, self._part.stop) for drawn in draws]
         return Batch(step, network, images, (draws[0], draws[1]))
 
 
 def both_views(images: Tensor, draws: tuple[Draws, Draws], views: Views, pairs: Pairs) -> tuple[Tensor, Tensor]:
-    """Images `B×S×S×3` uint8 → the two views that were drawn of each, `B×3×size×size` float32, side by side where that helps."""
-    x = unit_interval(images)
-    return pairs.map(lambda drawn: make_view(x, drawn, views), *draws)
+    """Images `B×S×S×3` uint8 → the two views that were drawn of each, `B×3×size×size` float32; half of the images beside the
+    other where that helps."""
+    n = len(images)
+    out = [empty_views(n, views.size, images.device) for _ in draws]
+
+    def make(first: int, last: int) -> None:
+        parts = [part_of(drawn, first, last) for drawn in draws]
+        make_views(images[first:last], parts, views, [view[first:last] for view in out])
+
+    if pairs.side_by_side:
+        pairs.map(lambda half: make(*half), (0, n // 2), (n // 2, n))
+    else:
+        make(0, n)
+    return out[0], out[1]

@@ -22,6 +22,12 @@ class Device(Section):
     accumulate: PositiveInt  # parts in which a process' batch passes through the network; batch norms see a part
     resident: bool  # the whole data set in the device's memory
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether both views may pass through a network at once: a compiler takes them as one, and where the gradients of
+        parts of a batch add up, which view comes first would change bits."""
+        return not self.compile and self.accumulate == 1
+
 
 class Compute(Section):
     """Settings by kind of device."""

@@ -99,8 +99,7 @@ def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.
     state = from_first(checkpoints.load() if rank() == 0 else None)
     step, history, cost = (state["step"], state["history"], state["cost"]) if state else (0, [], {"seconds": 0.0, "waited": 0.0})
     with ExitStack() as stack:
-        whole = world() == 1 and not settings.compile and settings.accumulate == 1
-        pairs = stack.enter_context(Pairs(device, wanted=whole))
+        pairs = stack.enter_context(Pairs(device, wanted=world() == 1 and settings.side_by_side))
         torch.manual_seed(derive(job.schedule.seed, "weights"))
         networks = [
             place(build(job.method, job.spec, widths, job.heads), device, settings)

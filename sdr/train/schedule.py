@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from sdr.train.randomness import numpy_rng
 
@@ -34,7 +35,7 @@ class Schedule:
     progressive: bool
     seed: int
 
-    @property
+    @cached_property
     def spaces(self) -> list[int]:
         """Sub-nets in the space, a phase."""
         if self.n_subnets == 1:
@@ -47,7 +48,7 @@ class Schedule:
             phases.append(min(size, self.n_subnets))
         return phases
 
-    @property
+    @cached_property
     def starts(self) -> list[int]:
         """First step of each phase."""
         later = [self.phase_growth**i for i in range(len(self.spaces) - 1)]

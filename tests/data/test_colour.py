@@ -35,7 +35,7 @@ def each(change, x: torch.Tensor, values: list[float]) -> torch.Tensor:
 @given(values=st.lists(factors, min_size=3, max_size=3), seed=st.integers(0, 99))
 def test_factor_an_image(ours, theirs, values, seed):
     x = pictures(seed)
-    got = ours(x, torch.tensor(values).view(-1, 1, 1, 1))
+    got = ours(x.clone(), torch.tensor(values).view(-1, 1, 1, 1))
     torch.testing.assert_close(got, each(theirs, x, values), rtol=1e-4, atol=1e-5)
 
 
@@ -43,7 +43,7 @@ def test_factor_an_image(ours, theirs, values, seed):
 @given(values=st.lists(st.floats(-0.5, 0.5), min_size=3, max_size=3), seed=st.integers(0, 99))
 def test_hue_an_image(values, seed):
     x = pictures(seed)
-    got = colour.adjust_hue(x, torch.tensor(values).view(-1, 1, 1, 1))
+    got = colour.adjust_hue(x.clone(), torch.tensor(values).view(-1, 1, 1, 1))
     torch.testing.assert_close(got, each(tv.adjust_hue, x, values), rtol=1e-4, atol=1e-4)
 
 
@@ -59,13 +59,20 @@ def test_blur_an_image(values, seed):
 def test_images_that_are_not_chosen_stay():
     x = pictures(0, 4)
     change = torch.tensor([[0.3, -0.2, 0.4, 0.1], [0, 0, 0, 0], [-0.4, 0.1, 0.2, -0.1], [0, 0, 0, 0]])
-    got = colour.jitter(x, change, [2, 0, 3, 1])
+    got = colour.jitter(x.clone(), change, [2, 0, 3, 1])
     torch.testing.assert_close(got[1::2], x[1::2], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(got[2], x[2], atol=1e-2)
 
 
 def test_the_order_is_kept():
     x, change = pictures(0), torch.tensor([[0.4, -0.4, 0.0, 0.0]] * 3)
-    first = colour.adjust_contrast(colour.adjust_brightness(x, 1 + change[:, :1, None, None]), 1 + change[:, 1:2, None, None])
-    torch.testing.assert_close(colour.jitter(x, change, [0, 3, 1, 2]), first)
-    assert not torch.allclose(colour.jitter(x, change, [1, 0, 2, 3]), first, atol=1e-2)
+    first = colour.adjust_contrast(colour.adjust_brightness(x.clone(), 1 + change[:, :1, None, None]), 1 + change[:, 1:2, None, None])
+    torch.testing.assert_close(colour.jitter(x.clone(), change, [0, 3, 1, 2]), first)
+    assert not torch.allclose(colour.jitter(x.clone(), change, [1, 0, 2, 3]), first, atol=1e-2)
+
+
+def test_what_is_not_in_the_order_is_left_out():
+    x, change = pictures(0), torch.full((3, 4), 0.3)
+    alone = colour.adjust_saturation(x.clone(), 1 + change[:, 2:3, None, None])
+    assert torch.equal(colour.jitter(x.clone(), change, [-1, 2, -1, -1]), alone)
+    assert torch.equal(colour.jitter(x.clone(), change, []), x)

@@ -9,13 +9,32 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision.transforms import v2
 
-from sdr.data.views import Views, crop_boxes, crop_resize_flip, draw, make_view, normalise, unit_interval
+from sdr.data import views as module
+from sdr.data.views import (
+    Views,
+    crop_boxes,
+    draw,
+    filter_taps,
+    make_views,
+    normalise,
+    part_of,
+    resample,
+    unit_interval,
+)
 from sdr.train.randomness import torch_rng
 
 VIEWS = Views(
     size=32, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=[0.5, 0.1],
     blur_sigma=[0.1, 2.0], solarise_p=[0.0, 0.2],
 )
+
+
+def crop_resize_flip(x, box, flip, size):
+    return resample(x, *filter_taps(box, flip, size, *x.shape[2:], len(x)), size)
+
+
+def pixels(n: int, height: int, width: int | None = None) -> torch.Tensor:
+    return torch.randint(0, 256, (n, height, width or height, 3), dtype=torch.uint8, generator=torch_rng(n))
 
 
 @settings(max_examples=40, deadline=None)
@@ -34,13 +53,28 @@ def test_crop_resize_flip_is_torchvisions(data):
 
 @pytest.mark.parametrize("shape", [(24, 24), (40, 30)])
 @pytest.mark.parametrize("images", [1, 3, 7])
-def test_images_resampled_at_a_time_change_no_bit(monkeypatch, shape, images):
-    x, drawn = torch.rand(7, 3, *shape), draw(7, *shape, VIEWS, 0, torch_rng(2))
-    whole = crop_resize_flip(x, drawn.box, drawn.flip, 32)
-    monkeypatch.setattr("sdr.data.views.CACHE", images * 12 * max(shape[0], 32) * 32)
-    assert torch.equal(crop_resize_flip(x, drawn.box, drawn.flip, 32), whole)
-    alone = torch.cat([crop_resize_flip(x[i : i + 1], drawn.box[i : i + 1], drawn.flip[i : i + 1], 32) for i in range(7)])
-    assert torch.equal(alone, whole)
+def test_images_made_at_a_time_change_no_bit(monkeypatch, shape, images):
+    x, drawn = pixels(7, *shape), [draw(7, *shape, VIEWS, i, torch_rng(2, i)) for i in (0, 1)]
+    whole = make_views(x, drawn, VIEWS)
+    monkeypatch.setattr(module, "CACHE", images * 12 * max(*shape, 32) ** 2)
+    assert all(map(torch.equal, make_views(x, drawn, VIEWS), whole))
+    alone = [make_views(x[i : i + 1], [part_of(d, i, i + 1) for d in drawn], VIEWS) for i in range(7)]
+    assert all(torch.equal(torch.cat(parts), view) for parts, view in zip(zip(*alone), whole))
+
+
+@pytest.mark.parametrize("how", [{}, {"jitter_p": 0.0}, {"blur_p": [0.0, 0.0], "solarise_p": [0.0, 0.0]}, {"grey_p": 0.0}])
+def test_a_cpus_views_are_scripted_and_the_same_bits(monkeypatch, how):
+    views, x = VIEWS.model_copy(update=how), pixels(40, 48)
+    drawn = [draw(40, 48, 48, views, i, torch_rng(3, i)) for i in (0, 1)]
+    scripted = make_views(x, drawn, views)
+    assert isinstance(module._make_on_cpu, torch.jit.ScriptFunction)
+    monkeypatch.setattr(module, "_make_on_cpu", module._make)
+    assert all(map(torch.equal, make_views(x, drawn, views), scripted))
+
+
+def test_without_torchscript_views_are_made_in_python(monkeypatch):
+    monkeypatch.delattr("torch.jit.script")
+    assert module._script(module._make) is module._make
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (40, 90), (120, 20)])
@@ -77,7 +111,7 @@ def test_views_have_torchvisions_distribution(which, blur, solarise):
     )
     torch.manual_seed(0)
     theirs = normalise(torch.stack([reference(image) for image in images]))
-    ours = make_view(unit_interval(images.permute(0, 2, 3, 1)), draw(1500, 64, 64, VIEWS, which, torch_rng(3)), VIEWS)
+    [ours] = make_views(images.permute(0, 2, 3, 1), [draw(1500, 64, 64, VIEWS, which, torch_rng(3))], VIEWS)
 
     def measures(x: torch.Tensor) -> list[torch.Tensor]:
         edges = (x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3))
@@ -89,27 +123,35 @@ def test_views_have_torchvisions_distribution(which, blur, solarise):
 
 
 def test_solarised_pixels_are_turned_over_where_they_are_bright():
-    x = torch.rand(40, 3, 12, 12)
+    x = pixels(40, 12)
     only = VIEWS.model_copy(update={"solarise_p": [0.0, 0.5], "jitter_p": 0.0, "grey_p": 0.0, "blur_p": [0.0, 0.0]})
     drawn = draw(40, 12, 12, only, 1, torch_rng(0))
-    plain = crop_resize_flip(x, drawn.box, drawn.flip, 32)
+    plain = crop_resize_flip(unit_interval(x), drawn.box, drawn.flip, 32)
     expected = torch.stack([tv.solarize(a, 0.5) if yes else a for a, yes in zip(plain, drawn.solarise)])
     assert 5 < drawn.solarise.sum() < 35
-    torch.testing.assert_close(make_view(x, drawn, only), normalise(expected))
+    torch.testing.assert_close(make_views(x, [drawn], only), [normalise(expected)])
 
 
 def test_views_are_a_function_of_the_generators_key():
-    x = unit_interval(torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8))
-    first, again, other = (make_view(x, draw(6, 20, 20, VIEWS, 0, torch_rng(*key)), VIEWS) for key in [(0, 5), (0, 5), (0, 6)])
+    draws = [draw(6, 20, 20, VIEWS, 0, torch_rng(*key)) for key in [(0, 5), (0, 5), (0, 6)]]
+    first, again, other = make_views(pixels(6, 20), draws, VIEWS)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == (6, 3, 32, 32) and first.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_part_of_a_batch_sees_what_it_sees_in_the_whole():
-    x, drawn = torch.rand(9, 3, 20, 20), draw(9, 20, 20, VIEWS, 0, torch_rng(1))
-    whole, part = make_view(x, drawn, VIEWS), slice(3, 7)
-    torch.testing.assert_close(make_view(x[part], drawn.part(part), VIEWS), whole[part], rtol=1e-5, atol=1e-5)
+    x, drawn = pixels(9, 20), draw(9, 20, 20, VIEWS, 0, torch_rng(1))
+    [whole], [part] = make_views(x, [drawn], VIEWS), make_views(x[3:7], [part_of(drawn, 3, 7)], VIEWS)
+    torch.testing.assert_close(part, whole[3:7], rtol=1e-5, atol=1e-5)
+
+
+def test_what_changes_no_image_is_not_in_the_order():
+    """Where a strength is 0, or chance leaves all images out."""
+    order = [draw(9, 8, 8, VIEWS.model_copy(update={"jitter": [0.4, 0.0, 0.4, 0.0]}), 0, torch_rng(i)).order for i in range(9)]
+    assert all(set(row.tolist()) == {0, 2, -1} and (row == rows[0]).all() for rows in order for row in rows)
+    none = draw(9, 8, 8, VIEWS.model_copy(update={"jitter_p": 0.0}), 0, torch_rng(0))
+    assert (none.order == -1).all() and not none.change.any()
 
 
 def test_unit_interval():

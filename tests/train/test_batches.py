@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sdr.data.views import draw, make_view, unit_interval
-from sdr.train.batches import AHEAD, Batches
+from sdr.data.views import draw, make_views
+from sdr.train.batches import AHEAD, Batches, both_views
 from sdr.train.pairs import Pairs
 from sdr.train.randomness import torch_rng
 from sdr.train.schedule import W0
@@ -63,8 +63,7 @@ def test_going_on_gives_the_same_batches():
 def test_views_are_those_of_the_batch():
     with batches(Noise())[0] as steps:
         batch, views = next(steps)
-    x = unit_interval(batch.images)
-    assert all(torch.equal(view, make_view(x, draws, VIEWS)) for view, draws in zip(views, batch.draws, strict=True))
+    assert all(map(torch.equal, views, make_views(batch.images, list(batch.draws), VIEWS)))
     assert not torch.equal(*views)
 
 
@@ -121,15 +120,26 @@ def test_no_batch_is_made_while_the_views_of_another_are(monkeypatch):
         before = data.batches
         time.sleep(0.1)
         seen.append(data.batches - before)
-        return make_view(*args)
+        return make_views(*args)
 
-    monkeypatch.setattr("sdr.train.batches.make_view", watched)
+    monkeypatch.setattr("sdr.train.batches.make_views", watched)
     with batches(data)[0] as steps:
         data.wait(AHEAD)
         for _ in range(3):
             next(steps)
             data.wait(1)
-    assert seen == [0] * 6
+    assert seen == [0] * 3
+
+
+@pytest.mark.parametrize("n", [2, 7, 64])
+def test_half_of_the_images_beside_the_other_are_the_same_bits(two_threads, n):
+    images = torch.randint(0, 256, (n, 24, 24, 3), dtype=torch.uint8)
+    drawn = tuple(draw(n, 24, 24, VIEWS, i, torch_rng(0, i)) for i in (0, 1))
+    with Pairs(CPU) as beside:
+        assert beside.side_by_side
+        views = both_views(images, drawn, VIEWS, beside)
+    assert all(map(torch.equal, views, both_views(images, drawn, VIEWS, Pairs(CPU, wanted=False))))
+    assert all(view.is_contiguous(memory_format=torch.channels_last) for view in views)
 
 
 def test_an_error_while_reading_comes_out_and_the_thread_ends():

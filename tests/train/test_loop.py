@@ -158,7 +158,7 @@ def test_out_of_memory_says_what_to_lower(monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr("sdr.train.batches.make_view", full)
+    monkeypatch.setattr("sdr.train.batches.make_views", full)
     with pytest.raises(UserError, match=r"batch of 8 images \(8 a process\): raise compute.cpu.accumulate"):
         run(sdr_job())
 

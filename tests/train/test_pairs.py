@@ -16,15 +16,6 @@ SPEC = Backbone(
 )
 
 
-@pytest.fixture
-def two_threads(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_gradients_are_those_of_one_graph(two_threads):
     torch.manual_seed(0)
     network = SimSiam(SPEC, SPEC.subnet_widths, Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)).double()
