@@ -52,7 +52,9 @@ class Watch:
         self.good: Path | None = None
         self._stage, self._first = stage, rank() == 0
         self._bar = tqdm(total=steps, initial=start, desc=stage, unit="step", disable=None if self._first else True)
-        self._low: dict[int, int] = {}
+        self._low: dict[str, int] = {}  # network → looks in a row at which its spread was low
+        for row in history:
+            self._count(row)
         self._began = self._time = time.perf_counter()
         self._start = self._seen = start
         self._live = scratch / "live" / f"{stage}.csv"
@@ -74,16 +76,15 @@ class Watch:
         """
         ssl, distill, std = mean(torch.stack([*outcome.losses, spread(outcome.z)])).tolist()
         self.check(step, network, phase, ssl + distill)
-        self._low[network] = self._low.get(network, 0) + 1 if std < COLLAPSED else 0
-        if self._low[network] >= PATIENCE:
+        row = {"step": step, "phase": phase, "network": "W0" if network == W0 else str(network)}
+        row |= {"loss": round(ssl + distill, 5), "ssl": round(ssl, 5), "distill": round(distill, 5)}
+        row |= {"std": round(std, 4), "gradient": round(float(outcome.gradient), 5), "lr": round(rates.encoder, 6)}
+        if self._count(row) >= PATIENCE:
             raise UserError(
                 f"training stopped: {_name(network)} has collapsed at step {step} (phase {phase}): the spread of "
                 f"its projections is {std:.3f} of a healthy one{self._kept()}. Lower the learning rate, or use "
                 "stronger views or a larger batch (params.yaml)"
             )
-        row = {"step": step, "phase": phase, "network": "W0" if network == W0 else str(network)}
-        row |= {"loss": round(ssl + distill, 5), "ssl": round(ssl, 5), "distill": round(distill, 5)}
-        row |= {"std": round(std, 4), "gradient": round(float(outcome.gradient), 5), "lr": round(rates.encoder, 6)}
         self.history.append(row)
         now = time.perf_counter()
         rate = (step + 1 - self._seen) * self._images / max(now - self._time, 1e-9)
@@ -91,6 +92,12 @@ class Watch:
         if self._first:
             self._write(row | {"images_per_s": round(rate, 1), "memory_mib": peak_mib(outcome.z.device)})
             self._bar.set_postfix(net=row["network"], loss=f"{row['loss']:.3f}", std=f"{std:.2f}")
+
+    def _count(self, row: dict) -> int:
+        """Looks in a row, this one included, at which the network's spread was low."""
+        name = row["network"]
+        self._low[name] = self._low.get(name, 0) + 1 if row["std"] < COLLAPSED else 0
+        return self._low[name]
 
     def check(self, step: int, network: int, phase: int, loss: float) -> None:
         """Raise UserError if a loss is not finite."""

@@ -152,6 +152,12 @@ def test_collapse_names_the_network_and_its_cluster(monkeypatch):
     monkeypatch.setattr("sdr.train.schedule.Schedule.network", lambda self, step: 2)
     with pytest.raises(UserError, match=r"network 2 \(cluster 2\) has collapsed at step 4 "):
         run(sdr_job(common(views=still), optimization=tiny), "y", data)
+    data.fuse = 3
+    with pytest.raises(KeyboardInterrupt):
+        run(sdr_job(common(views=still), optimization=tiny), "interrupted", data, seconds=0.0)
+    data.fuse = 10**9
+    with pytest.raises(UserError, match=r"network 2 \(cluster 2\) has collapsed at step 4 "):
+        run(sdr_job(common(views=still), optimization=tiny), "interrupted", data)
 
 
 def test_out_of_memory_says_what_to_lower(monkeypatch):
