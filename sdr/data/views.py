@@ -218,12 +218,14 @@ def resample(x: Tensor, line: Tensor, weight: Tensor, size: int) -> Tensor:
 
 
 def _script(function: Callable) -> Callable:
-    """In TorchScript; as it is where that is no more: it is deprecated, but nothing else runs without Python's lock
-    and without a compiler."""
-    script = getattr(torch.jit, "script", None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return script(function) if script else function
+    """In TorchScript, which is deprecated: nothing else needs neither Python's lock nor a compiler. Where it is gone, or does not
+    know a new Python, the function as it is, slower and to the same bits."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.jit.script(function)
+    except Exception:  # noqa: BLE001 - whatever it fails with
+        return function
 
 
 _make_on_cpu = _script(_make)

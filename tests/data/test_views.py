@@ -73,6 +73,11 @@ def test_a_cpus_views_are_scripted_and_the_same_bits(monkeypatch, how):
 
 
 def test_without_torchscript_views_are_made_in_python(monkeypatch):
+    def breaks(_):
+        raise RuntimeError("not supported")
+
+    monkeypatch.setattr("torch.jit.script", breaks)
+    assert module._script(module._make) is module._make
     monkeypatch.delattr("torch.jit.script")
     assert module._script(module._make) is module._make
 
