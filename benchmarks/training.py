@@ -80,14 +80,21 @@ def compare(job: Training, data: ImageStore, device: torch.device, rounds: int, 
     with Pairs(device, wanted=settings.side_by_side) as pairs, bare_step(job, data, device, pairs) as step:
         torch.set_num_threads(threads)  # `train` shares them out anew
 
-        def others() -> None:
+        def ours() -> None:
             seconds["bare step"] += by_turns({"": step}, 1, warm, steps, device)[""]
-            if there:
-                own = torch.get_num_threads()
-                torch.set_num_threads(threads)
-                with determinism(False):
-                    seconds["lightly"].append(theirs.turn(warm, steps))
-                torch.set_num_threads(own)
+
+        def lightly() -> None:
+            own = torch.get_num_threads()
+            torch.set_num_threads(threads)
+            with determinism(False):
+                seconds["lightly"].append(theirs.turn(warm, steps))
+            torch.set_num_threads(own)
+
+        def others() -> None:
+            turn = [ours, lightly] if there else [ours]
+            # The loop and the bare step come after lightly's workers as often.
+            for run in turn if len(seconds["bare step"]) % 2 else reversed(turn):
+                run()
             print(f"round {len(seconds['bare step'])} of {rounds}", file=sys.stderr)
 
         turns = Turns(others, warm, steps, device)
