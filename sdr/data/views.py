@@ -89,8 +89,13 @@ def unit_interval(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
-def normalise(x: Tensor, mean: tuple[float, float, float] = MEAN, std: tuple[float, float, float] = STD) -> Tensor:
-    """Subtract the mean and divide by the deviation of each channel; `N×3×H×W` in [0, 1], changed in place."""
+def normalise(x: Tensor) -> Tensor:
+    """Subtract the mean and divide by the deviation of each channel; `N×3×H×W` in [0, 1]."""
+    return normalise_(x.clone())
+
+
+def normalise_(x: Tensor, mean: tuple[float, float, float] = MEAN, std: tuple[float, float, float] = STD) -> Tensor:
+    """As `normalise`, in place."""
     centre, spread = torch.tensor(mean, device=x.device), torch.tensor(std, device=x.device)
     return x.sub_(centre.view(1, 3, 1, 1)).div_(spread.view(1, 3, 1, 1))
 
@@ -132,7 +137,7 @@ def _make(out: list[Tensor], images: Tensor, draws: list[Draws], together: int, 
         for view, drawn, (line, weight) in zip(out, draws, taps):
             part = part_of(drawn, first, last)
             y = resample(x, line[:, first * size : last * size], weight[:, first * size : last * size], size)
-            view[first:last] = normalise(_recolour(y, part, largest_sigma))
+            view[first:last] = normalise_(_recolour(y, part, largest_sigma))
 
 
 def _recolour(x: Tensor, draws: Draws, largest_sigma: float) -> Tensor:
