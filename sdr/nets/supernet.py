@@ -96,13 +96,15 @@ class SubNets:
     ):
         self.template = template
         axes = split_axes(template, spec)
-        self._pairs: list[tuple[Tensor, Tensor, Axes]] = []
+        self._tensors: dict[tuple[int, ...], list[tuple[Tensor, Tensor, Axes]]] = {}  # by the stages that split them
+        self._slices: dict[tuple, tuple[list[Tensor], list[Tensor]]] = {}  # by those stages and the groups taken there
         for (name, whole), part in zip(supernet.named_parameters(), template.parameters(), strict=True):
             split = axes.get(name, (None,) * whole.ndim)
-            self._pairs.append((whole, part, split))
+            same = self._tensors.setdefault(tuple(axis.stage for axis in split if axis), [])
+            same.append((whole, part, split))
             if optimizers is not None:
                 states = optimizers[0].state.get(whole, {}), optimizers[1].state.get(part, {})  # followers have none
-                self._pairs += [
+                same += [
                     (states[0][key], states[1][key], split)
                     for key, value in states[0].items()
                     if torch.is_tensor(value) and value.shape == whole.shape
@@ -111,14 +113,23 @@ class SubNets:
     @torch.no_grad()
     def check_out(self, path: Path) -> nn.Module:
         """Copy the slices of `path`, parameters and optimizer state, into the template; return the template."""
-        for whole, part, axes in self._pairs:
-            for a, b in blocks(whole, part, axes, path):
-                b.copy_(a)
+        for whole, part in self._of(path):
+            torch._foreach_copy_(part, whole)
         return self.template
 
     @torch.no_grad()
     def check_in(self, path: Path) -> None:
         """Write the template back to the slices of `path`. Everything outside W_path stays as it is."""
-        for whole, part, axes in self._pairs:
-            for a, b in blocks(whole, part, axes, path):
-                a.copy_(b)
+        for whole, part in self._of(path):
+            torch._foreach_copy_(whole, part)
+
+    def _of(self, path: Path) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+        """Views of W_0's tensors and of the template's that hold the same elements. They are kept, since to make them takes three
+        times as long as to copy; where a network has moved, to another device say, they are made anew."""
+        for stages, tensors in self._tensors.items():
+            whole, part, _ = tensors[0]
+            key = stages, tuple(path[stage] for stage in stages), whole.data_ptr(), part.data_ptr()
+            if key not in self._slices:
+                whole, part = zip(*(pair for tensor in tensors for pair in blocks(*tensor, path)))
+                self._slices[key] = list(whole), list(part)
+            yield self._slices[key]

@@ -1,6 +1,8 @@
 """The super-net's promises: a sub-net is exactly a slice of W_0, and training it touches nothing else."""
 
 import copy
+import random
+from itertools import product
 
 import pytest
 import torch
@@ -131,6 +133,42 @@ def test_check_out_then_check_in_is_the_identity(data):
     subnets.check_out(path)
     subnets.check_in(path)
     assert all(torch.equal(a, b) for a, b in zip(before, snapshot(supernet, optimizers[0])))
+
+
+def channels(axis: Axis | None, n: int, path: tuple[int, ...]) -> torch.Tensor:
+    """Numbers of the channels in W_0 that a sub-net of `n` takes: an oracle by index."""
+    if axis is None:
+        return torch.arange(n)
+    start = axis.shared + path[axis.stage] * axis.group
+    return torch.cat([torch.arange(axis.shared), torch.arange(start, start + axis.group)])
+
+
+def agree(supernet: SimSiam, template: SimSiam, axes: dict, path: tuple[int, ...]) -> bool:
+    """Whether the template's parameters are the slices of `path`."""
+    same = []
+    for (name, whole), part in zip(supernet.named_parameters(), template.parameters()):
+        split = axes.get(name, (None,) * whole.ndim)
+        place = torch.meshgrid(*(channels(axis, n, path) for axis, n in zip(split, part.shape)), indexing="ij")
+        same.append(torch.equal(part, whole[place].float()))
+    return all(same)
+
+
+def test_many_paths_in_turn_have_each_its_own_slices():
+    """What is kept of one path is not taken for another, nor for the same path of a network that has moved."""
+    spec = make_spec()
+    supernet, template, subnets, _ = make(spec)
+    axes = split_axes(template, spec)
+    every = list(product(range(spec.groups), repeat=N_STAGES))
+    for turn, path in enumerate(random.Random(0).sample(every * 2, 60)):
+        if turn == 30:
+            supernet.double()
+        subnets.check_out(path)
+        assert agree(supernet, template, axes, path)
+        with torch.no_grad():
+            for part in template.parameters():
+                part.add_(1)
+        subnets.check_in(path)
+        assert agree(supernet, template, axes, path)
 
 
 @settings(max_examples=10, deadline=None)
