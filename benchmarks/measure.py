@@ -53,6 +53,7 @@ def machine(device: str = "cpu") -> dict[str, object]:
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return {
         "cpu": f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores",
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # AVX2 or AVX512: one name of a processor may have either
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "versions": {"python": platform.python_version()}

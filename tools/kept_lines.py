@@ -17,16 +17,27 @@ from tools.experiment_refs import CODE, changed, parse, value
 from tools.git import git
 from tools.same_code import same_code
 
+NEEDED = {"row", "of", "seed", "experiment", "commit"}  # columns
 Lines = dict[tuple[str, int], dict[str, str]]  # row, seed → its cells
 
 
 def kept_lines(found: ExperimentSet, file: Path) -> tuple[Lines, int]:
-    """The lines of a set's table that hold, and how many do not."""
+    """The lines of a set's table that hold, and how many do not.
+
+    Raises:
+        UserError: the file is something else than a table.
+    """
     try:
         with file.open(newline="", encoding="utf-8") as text:
-            lines = list(csv.DictReader(text))
+            reader = csv.DictReader(text)
+            lines, missing = list(reader), NEEDED - set(reader.fieldnames or ())
     except FileNotFoundError:
         return {}, 0
+    if missing:
+        raise UserError(
+            f"{file}: has no column {', '.join(sorted(missing))}, so which experiments its lines are of cannot be told: "
+            f"restore it (git checkout {file}), or remove it and run its experiments again"
+        )
     wanted = {(row.name, str(seed)): (row, seed) for row in found.rows for seed in found.seeds}
     kept: Lines = {}
     for line in lines:

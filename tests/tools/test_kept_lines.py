@@ -8,6 +8,7 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from sdr.errors import UserError
 from sdr.report.experiment_set import (
     Experiment,
     ExperimentSet,
@@ -153,6 +154,17 @@ def test_without_a_table_nothing_is_kept(first):
     found = ExperimentSet(title="", question="", seeds=[0], reference="x", rows=[{"name": "x", "of": "sdr"}])
     assert kept_lines(found, Path("none.csv")) == ({}, 0)
     assert len(without_line(found, Path("none.csv"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [("row,of,seed,commit\nx,sdr,0,abc\n", "experiment"), ("", "commit, experiment, of, row, seed")],
+)
+def test_a_file_that_is_no_table_is_named(first, text, missing):
+    found = ExperimentSet(title="", question="", seeds=[0], reference="x", rows=[{"name": "x", "of": "sdr"}])
+    Path("table.csv").write_text(text)
+    with pytest.raises(UserError, match=f"^table.csv: has no column {missing},"):
+        kept_lines(found, Path("table.csv"))
 
 
 @pytest.fixture(scope="module")
