@@ -6,14 +6,14 @@ from contextlib import ExitStack
 import torch
 
 from benchmarks.turns import by_turns, ratio, spread
-from sdr.data.views import draw
+from sdr.base.randomness import torch_rng
 from sdr.ssl.method import build
+from sdr.ssl.views import draw
 from sdr.train.batches import both_views
 from sdr.train.compute import Device, determinism, place
 from sdr.train.loop import Training
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
-from sdr.train.randomness import torch_rng
 from sdr.train.step import Rates, Trainee
 
 RATES = Rates(1e-6, 1e-6, 0.99)

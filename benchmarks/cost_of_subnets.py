@@ -27,17 +27,17 @@ import torch
 from benchmarks.compute_levers import RATES
 from benchmarks.fixture import common, facts, read_profile
 from benchmarks.turns import by_turns, ratio, spread
-from sdr.data.views import draw
+from sdr.base.randomness import torch_rng
 from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
 from sdr.ssl.method import build
+from sdr.ssl.views import draw
 from sdr.train.batches import both_views
 from sdr.train.compute import determinism, place
 from sdr.train.jobs import Common, Pretrain, Sdr, baseline, sdr
 from sdr.train.loop import Training, _step
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
-from sdr.train.randomness import torch_rng
 from sdr.train.schedule import W0
 from sdr.train.step import Trainee
 
@@ -188,7 +188,9 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, default=Path("params.yaml"), help="a complete file of parameters")
     parser.add_argument("--size", type=int, help="side of a view; else the profile's")
     parser.add_argument("--batch", type=int, help="images a step; else the profile's")
-    parser.add_argument("--images", type=int, default=11_231, help="N, for the number of steps; by default the built-in corpus'")
+    parser.add_argument(
+        "--images", type=int, default=11_231, help="N, for the number of steps; by default the built-in corpus'"
+    )
     parser.add_argument("--subnets", type=int, nargs="+", default=[1, 4, 16, 64, 256], help="rising")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--warm", type=int, default=1, help="steps at the start of a turn that are not timed")

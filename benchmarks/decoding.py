@@ -2,7 +2,7 @@
 
     python -m benchmarks.decoding [--rounds 7] [--out FILE]
 
-A batch of 256 JPEGs of 500 × 375, to squares of 256, as `sdr.data.store` makes them of encoded pictures. The three by
+A batch of 256 JPEGs of 500 × 375, to squares of 256, as `sdr.corpus.store` makes them of encoded pictures. The three by
 turns; processes get chunks of 16.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import machine
-from sdr.data.images import decode, to_pixels
+from sdr.corpus.images import decode, to_pixels
 
 BATCH = 256
 
@@ -32,9 +32,7 @@ def jpegs() -> list[bytes]:
     random, encoded = np.random.default_rng(0), []
     for _ in range(64):
         coarse = Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8))
-        fine = np.asarray(coarse.resize((500, 375), Image.Resampling.BICUBIC)) + random.normal(
-            0, 10, (375, 500, 3)
-        )
+        fine = np.asarray(coarse.resize((500, 375), Image.Resampling.BICUBIC)) + random.normal(0, 10, (375, 500, 3))
         file = BytesIO()
         Image.fromarray(fine.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
         encoded.append(file.getvalue())
@@ -73,18 +71,14 @@ def compare(rounds: int) -> dict[str, dict[str, float]]:
                 took = decode_batch(*way)
                 if number:  # the first one warms up
                     found.setdefault(name, []).append(took)
-    table = {
-        name: {"least_ms": min(times), "median_ms": float(np.median(times))} for name, times in found.items()
-    }
+    table = {name: {"least_ms": min(times), "median_ms": float(np.median(times))} for name, times in found.items()}
     for name, line in table.items():
         print(f"{name}: {line['least_ms']:.2f} ms an image at best, {line['median_ms']:.2f} median")
     return table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path, help="write the result as JSON too")
     args = parser.parse_args()

@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 
 from benchmarks.decoding import jpegs
 from benchmarks.measure import machine
-from sdr.data.store import ImageStore, write_images
-from sdr.outputs import write_json
+from sdr.base.outputs import write_json
+from sdr.corpus.store import ImageStore, write_images
 from sdr.train.jobs import Common
 
 LOW_LR = 1e-6  # weights stay where they are: no network collapses on fabricated images, and the time is the same
@@ -46,7 +46,9 @@ def fabricate(folder: Path, size: int, store: str, n: int) -> ImageStore:
         width, height = size, size
     else:
         contents, (width, height), store = jpegs(), (500, 375), "encoded"
-    rows = (("made", f"{i}", f"{i % 64:064x}", len(contents[i % 64]), width, height, contents[i % 64]) for i in range(n))
+    rows = (
+        ("made", f"{i}", f"{i % 64:064x}", len(contents[i % 64]), width, height, contents[i % 64]) for i in range(n)
+    )
     look = {"size": size, "reencode": None}
     fingerprint = write_images(folder, store, rows, look)
     meta = {"source": "fabricated", "n": n, "store": store, "domains": {"made": n}, "fingerprint": fingerprint}

@@ -79,7 +79,9 @@ def train(common: Path, lever: str, seed: int) -> dict:
 
     def scores(root: Path, kind: str, network: str) -> dict[str, float]:
         each = [json.loads((root / f"artifacts/eval/{kind}/{task}.json").read_text()) for task in _tasks(root)]
-        return {protocol: round(mean(e["networks"][network][protocol] for e in each), 3) for protocol in ("linear", "knn")}
+        return {
+            protocol: round(mean(e["networks"][network][protocol] for e in each), 3) for protocol in ("linear", "knn")
+        }
 
     timing = json.loads((folder / "artifacts/timing/sdrnet.json").read_text())
     return {
@@ -141,7 +143,12 @@ def _stage(folder: Path, *command: str) -> None:
     environment.pop("DVC_STAGE", None)
     with (folder / "log.txt").open("a") as log:
         subprocess.run(
-            [sys.executable, "-m", f"stages.{command[0]}", *command[1:]], cwd=folder, env=environment, stdout=log, stderr=log, check=True
+            [sys.executable, "-m", f"stages.{command[0]}", *command[1:]],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            check=True,
         )
     done.parent.mkdir(exist_ok=True)
     done.touch()

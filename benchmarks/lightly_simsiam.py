@@ -72,10 +72,17 @@ class LightlySimSiam:
         views, params = job.views, job.optimization
         bright, contrast, saturation, hue = views.jitter
         self._transform = SimSiamTransform(
-            input_size=views.size, cj_prob=views.jitter_p, cj_bright=bright, cj_contrast=contrast, cj_sat=saturation,
-            cj_hue=hue, min_scale=views.scale[0], random_gray_scale=views.grey_p,
-            gaussian_blur=sum(views.blur_p) / 2, sigmas=tuple(views.blur_sigma),
-        )  # fmt: skip
+            input_size=views.size,
+            cj_prob=views.jitter_p,
+            cj_bright=bright,
+            cj_contrast=contrast,
+            cj_sat=saturation,
+            cj_hue=hue,
+            min_scale=views.scale[0],
+            random_gray_scale=views.grey_p,
+            gaussian_blur=sum(views.blur_p) / 2,
+            sigmas=tuple(views.blur_sigma),
+        )
         self._pixels, self._batch, self._workers, self._device = pixels, params.batch_size, workers, device
         self._bf16 = job.compute.on(device).bf16
         self._model = Network(resnet(job.spec, job.spec.subnet_widths), job.heads).to(device)
@@ -99,9 +106,7 @@ class LightlySimSiam:
     def _loader(self, batches: int) -> DataLoader:
         data = Pictures(self._pixels, self._transform, batches * self._batch)
         cuda = self._device.type == "cuda"
-        return DataLoader(
-            data, self._batch, shuffle=True, drop_last=True, num_workers=self._workers, pin_memory=cuda
-        )
+        return DataLoader(data, self._batch, shuffle=True, drop_last=True, num_workers=self._workers, pin_memory=cuda)
 
     def _step(self, views: list[Tensor]) -> None:
         x0, x1 = (x.to(self._device, non_blocking=True) for x in views)

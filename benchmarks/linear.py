@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from benchmarks.measure import machine, run_alone, start_clock
-from sdr.transfer.linear import Linear, fit_path
-from sdr.transfer.metrics import score
+from sdr.evaluate.linear import Linear, fit_path
+from sdr.evaluate.metrics import score
 
 TOLERANCE = 1e-6  # relative gap to the minimum of the objective
 TOLS = [1e-4, 1e-5, 1e-6]  # of scikit-learn, 1e-4 by default: largest entry of the gradient of its scaled objective
@@ -57,9 +57,7 @@ def ours(x, y, classes: int, penalties: list[float], device: str) -> list[tuple[
     params = Linear(
         penalties=len(penalties), log10_min=-6, log10_max=5, tolerance=TOLERANCE, max_iterations=100, val_fraction=0.2
     )
-    fits = [
-        (f.weight.cpu().numpy(), f.bias.cpu().numpy()) for f in fit_path(x, y, classes, penalties, params, device)
-    ]
+    fits = [(f.weight.cpu().numpy(), f.bias.cpu().numpy()) for f in fit_path(x, y, classes, penalties, params, device)]
     return fits
 
 

@@ -35,15 +35,15 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
     """Run one search; `source` is a folder of prepared tasks, or "" for the corpus."""
     import torch
 
-    from sdr.data.store import ImageStore
-    from sdr.data.task import Task
+    from sdr.base.device import pick_device
+    from sdr.corpus.store import ImageStore
+    from sdr.evaluate.knn import Knn
     from sdr.nets.embed import Embedding, embed
     from sdr.route.bundle import open_bundle
-    from sdr.route.knn import Knn
     from sdr.route.prior import Clusters
     from sdr.route.progress import Progress
     from sdr.route.search import Labelled, Search, search
-    from sdr.train.device import pick_device
+    from sdr.tasks.task import Task
 
     device = pick_device()
     bundle = open_bundle(root, device)
@@ -53,7 +53,12 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
         clusters = Clusters(clusters.mean, clusters.centroids[:n_subnets])
     if source:
         task = Task.open(Path(source) / name)
-        images, targets, classes, metric = np.array(task.images("train")), task.targets("train"), len(task.classes), task.metric
+        images, targets, classes, metric = (
+            np.array(task.images("train")),
+            task.targets("train"),
+            len(task.classes),
+            task.metric,
+        )
     else:
         data = ImageStore.open(Path(root) / "data")
         chosen = np.sort(np.random.default_rng(0).permutation(np.arange(rows) % len(data))[:rows])
@@ -65,9 +70,17 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
     labelled = Labelled(name, images, targets, classes, metric)
     start_clock()
     found = search(
-        bundle.trained, bundle.baseline, labelled, Search(**params), Knn(k=20, temperature=0.07), show, clusters, 0,
-        device, Progress(None),
-    )  # fmt: skip
+        bundle.trained,
+        bundle.baseline,
+        labelled,
+        Search(**params),
+        Knn(k=20, temperature=0.07),
+        show,
+        clusters,
+        0,
+        device,
+        Progress(None),
+    )
     if device.type == "cuda":
         torch.cuda.synchronize()
     return {
@@ -81,16 +94,26 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
     }
 
 
-def measure(args: argparse.Namespace, source: str, name: str, rows: int, names: list[str], n: int | None = None) -> list[dict]:
+def measure(
+    args: argparse.Namespace, source: str, name: str, rows: int, names: list[str], n: int | None = None
+) -> list[dict]:
     """Run some searches on one task; regret and ratios follow from the reference's scores."""
     found = {}
     for search in names:
         calibration, changes = SEARCHES[search]
         root = args.common if calibration == "common" else args.cluster
-        params = {"method": "tree", "score": "knn", "prior": 1.0, "top_m": 1, "halving": json.loads(args.halving)} | changes
+        params = {
+            "method": "tree",
+            "score": "knn",
+            "prior": 1.0,
+            "top_m": 1,
+            "halving": json.loads(args.halving),
+        } | changes
         facts, result = run_alone(solve, str(root), source, name, rows, params, args.batch, n)
         found[search] = {"task": name, "search": search, **facts, **result}
-        print(f"{name} ({result['images']:,}), {search}: {facts['seconds']:.1f} s, sub-net {result['subnet']}", flush=True)
+        print(
+            f"{name} ({result['images']:,}), {search}: {facts['seconds']:.1f} s, sub-net {result['subnet']}", flush=True
+        )
     lines = []
     for search, line in found.items():
         reference = found.get(REFERENCE[SEARCHES[search][0]])
@@ -115,7 +138,9 @@ def main() -> None:
     parser.add_argument("--common", type=Path, required=True, help="the same, calibrated on common images")
     parser.add_argument("--tasks", type=Path, help="folder of prepared tasks, such as artifacts/tasks")
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="images drawn from the corpus")
-    parser.add_argument("--subnets", type=int, nargs="*", default=[], help="sub-nets to search among, on the first size")
+    parser.add_argument(
+        "--subnets", type=int, nargs="*", default=[], help="sub-nets to search among, on the first size"
+    )
     parser.add_argument("--most", type=int, default=2000, help="images up to which the exhaustive searches run")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--halving", default='{"per_class": 8, "least": 64, "growth": 2.0, "keep": 0.5}')
@@ -129,7 +154,9 @@ def main() -> None:
         names = [name for name in SEARCHES if "own" not in name] if size <= args.most else cheap
         lines += measure(args, "", "corpus", size, names)
     for n in args.subnets:
-        lines += [line | {"n_subnets": n} for line in measure(args, "", "corpus", args.sizes[0], ["tree", "halving"], n)]
+        lines += [
+            line | {"n_subnets": n} for line in measure(args, "", "corpus", args.sizes[0], ["tree", "halving"], n)
+        ]
     result = {
         "halving": json.loads(args.halving),
         "batch": args.batch,
@@ -139,9 +166,24 @@ def main() -> None:
     }
     if args.output:
         args.output.write_text(json.dumps(result, indent=2) + "\n")
-    columns = ("task", "images", "search", "seconds", "times_faster", "times_fewer_macs", "peak_mib", "subnet", "regret")
+    columns = (
+        "task",
+        "images",
+        "search",
+        "seconds",
+        "times_faster",
+        "times_fewer_macs",
+        "peak_mib",
+        "subnet",
+        "regret",
+    )
     for line in lines:
-        print(", ".join(f"{name} {line[name]:.3g}" if isinstance(line.get(name), float) else f"{name} {line.get(name)}" for name in columns))
+        print(
+            ", ".join(
+                f"{name} {line[name]:.3g}" if isinstance(line.get(name), float) else f"{name} {line.get(name)}"
+                for name in columns
+            )
+        )
 
 
 if __name__ == "__main__":

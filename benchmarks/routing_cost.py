@@ -85,7 +85,11 @@ def main() -> None:
         "classes": args.classes,
         "n_subnets": n,
         "gmacs_per_image": {"one": sum(parts) / 1e9, "exhaustive": n * sum(parts) / 1e9, "tree": tree / 1e9},
-        "pmacs": {"exhaustive": args.images * n * sum(parts) / 1e15, "tree": args.images * tree / 1e15, "halving": race / 1e15},
+        "pmacs": {
+            "exhaustive": args.images * n * sum(parts) / 1e15,
+            "tree": args.images * tree / 1e15,
+            "halving": race / 1e15,
+        },
         "images_per_second": images_per_second(backbone, size, args.batch, args.device),
         **machine(args.device),
     }

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 
 from benchmarks.fixture import facts
-from sdr.data.task import Task
+from sdr.base.outputs import output_file, write_json
+from sdr.base.params import load
+from sdr.base.randomness import numpy_rng
+from sdr.evaluate.knn import Knn, leave_one_out
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.paths import path_of
-from sdr.outputs import output_file, write_json
-from sdr.params import load
 from sdr.route.bundle import SEAL, open_bundle
-from sdr.route.knn import Knn, leave_one_out
 from sdr.route.parts import Parts
 from sdr.route.progress import Progress
 from sdr.route.race import race
@@ -36,7 +36,7 @@ from sdr.route.sample import balanced_order
 from sdr.route.score import Score
 from sdr.route.search import Search
 from sdr.route.tree import Embedder
-from sdr.train.randomness import numpy_rng
+from sdr.tasks.task import Task
 
 FIRST, TIMES, SPLITS = 48, 15, 40  # images all sub-nets are scored on; times fewer multiply-adds; draws of two halves
 
@@ -117,7 +117,9 @@ def few_then_all(replay: Replay, order: np.ndarray, targets: np.ndarray, score: 
     return max((i for i, _ in replay(ranked[:m], rest)), key=lambda i: full[i])
 
 
-def measure(features: np.ndarray, parts: np.ndarray, groups: int, task: Task, route: Search, knn: Knn, orders: range) -> dict:
+def measure(
+    features: np.ndarray, parts: np.ndarray, groups: int, task: Task, route: Search, knn: Knn, orders: range
+) -> dict:
     """All figures of one super-net on one task."""
     targets, classes = task.targets("train"), len(task.classes)
     votes = (leave_one_out(x, targets, classes, knn.k, knn.temperature) for x in features)
@@ -173,13 +175,19 @@ def means(tasks: dict[str, dict]) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--supernet", type=Path, nargs="+", required=True, help="sealed super-nets, such as artifacts")
-    parser.add_argument("--features", type=Path, nargs="+", required=True, help="folder of its features for each of them")
+    parser.add_argument(
+        "--features", type=Path, nargs="+", required=True, help="folder of its features for each of them"
+    )
     parser.add_argument("--tasks", type=Path, default=Path("artifacts/tasks"), help="folder of prepared tasks")
     parser.add_argument("--orders", type=int, default=10, help="random orders of the images, N")
     parser.add_argument("--seed", type=int, default=0, help="of the first order, and of the halves")
     parser.add_argument("--out", type=Path, help="write the result as JSON too")
     args = parser.parse_args()
-    params, orders, results = load(route=Search, knn=Knn, embed=Embedding), range(args.seed, args.seed + args.orders), []
+    params, orders, results = (
+        load(route=Search, knn=Knn, embed=Embedding),
+        range(args.seed, args.seed + args.orders),
+        [],
+    )
     for root, folder in zip(args.supernet, args.features, strict=True):
         net, tasks = json.loads((root / "sdrnet/config.json").read_text()), {}
         for place in sorted(args.tasks.iterdir()):
@@ -188,7 +196,9 @@ def main() -> None:
             found = measure(features, parts, net["backbone"]["groups"], task, params["route"], params["knn"], orders)
             tasks[place.name] = found
             print(root.name, place.name, found["images"], found["noise"], found["halves"], flush=True)
-            print({name: round(float(np.mean(one["regret"])), 2) for name, one in found["searches"].items()}, flush=True)
+            print(
+                {name: round(float(np.mean(one["regret"])), 2) for name, one in found["searches"].items()}, flush=True
+            )
         sealed = json.loads((root / SEAL).read_text())["files"]["calibration/bn.safetensors"]
         results.append({"net": net, "statistics": sealed, "tasks": tasks, "mean": means(tasks)})
         print(root.name, json.dumps(results[-1]["mean"], indent=2), flush=True)

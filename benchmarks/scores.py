@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import machine
-from sdr.data.task import Task
+from sdr.base.device import pick_device
+from sdr.base.params import load
+from sdr.evaluate.evaluate_task import Protocol
+from sdr.evaluate.knn import Knn
+from sdr.evaluate.linear import Linear
 from sdr.nets.embed import Embedding
-from sdr.params import load
 from sdr.route.bundle import open_bundle
-from sdr.route.knn import Knn
-from sdr.train.device import pick_device
-from sdr.transfer.evaluate_task import Protocol
-from sdr.transfer.linear import Linear
-from sdr.transfer.score_check import SCORES, check_scores
+from sdr.route.score_check import SCORES, check_scores
+from sdr.tasks.task import Task
 
 
 def main() -> None:
@@ -35,7 +35,12 @@ def main() -> None:
     tasks = {}
     for folder in sorted((args.root / "tasks").iterdir()):
         tasks[folder.name] = check_scores(bundle, Task.open(folder), protocol, device)
-        print(folder.name, json.dumps(tasks[folder.name]["scores"]), f"chance {tasks[folder.name]['chance']:.2f}", flush=True)
+        print(
+            folder.name,
+            json.dumps(tasks[folder.name]["scores"]),
+            f"chance {tasks[folder.name]['chance']:.2f}",
+            flush=True,
+        )
     mean = {
         name: {key: float(np.mean([t["scores"][name][key] for t in tasks.values()])) for key in ("tau", "regret")}
         for name in SCORES

@@ -13,7 +13,7 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 
 from benchmarks.specialisation import revision
-from sdr.report.measured import FOLDER
+from sdr.experiments.measured import FOLDER
 
 
 def main() -> None:
@@ -27,7 +27,9 @@ def main() -> None:
     found = pd.concat([leads(seed, lines, args) for seed in lines.loc[args.row].index])
     print(found.round(1).to_string(index=False))
     print(f"\nmeans\n{found.drop(columns=['seed', 'task']).mean().round(2).to_string()}")
-    print(f"\ncorrelation of the chosen one's lead where chosen and on the test split: {found['chosen'].corr(found['chosen, test']):.2f}")
+    print(
+        f"\ncorrelation of the chosen one's lead where chosen and on the test split: {found['chosen'].corr(found['chosen, test']):.2f}"
+    )
 
 
 def leads(seed: int, lines: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
@@ -40,10 +42,17 @@ def leads(seed: int, lines: pd.DataFrame, args: argparse.Namespace) -> pd.DataFr
             gains = pd.read_csv(ranking)["gain"]
         with files.open(f"artifacts/route/{task}/route.json") as file:
             route = json.load(file)
-        rows.append({
-            "seed": seed, "task": task, "chosen": gains.max(), "chosen, test": ours[column] - baseline[column],
-            "W_0": route["w0"] - route["baseline"], "W_0, test": w0[column] - baseline[column], "all, mean": gains.mean(),
-        })  # fmt: skip
+        rows.append(
+            {
+                "seed": seed,
+                "task": task,
+                "chosen": gains.max(),
+                "chosen, test": ours[column] - baseline[column],
+                "W_0": route["w0"] - route["baseline"],
+                "W_0, test": w0[column] - baseline[column],
+                "all, mean": gains.mean(),
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -17,14 +17,20 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 from matplotlib.figure import Figure
 
-from sdr.errors import UserError, program
-from sdr.outputs import output_file
-from sdr.report.experiment_set import experiment_of, read_set
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import output_file
+from sdr.experiments.sets import experiment_of, read_set
 from sdr.report.style import LIGHT, WIDTH, Palette, render
 from tools.git import git
 
 # The default corpus' domain that a task's images are of.
-DOMAINS = {"photographs": "photographs", "regions": "maps", "icons": "icons", "pictograms": "pictograms", "digits": "digits"}
+DOMAINS = {
+    "photographs": "photographs",
+    "regions": "maps",
+    "icons": "icons",
+    "pictograms": "pictograms",
+    "digits": "digits",
+}
 PANELS = {
     "fit": "rank correlation\nof a sub-net's score with its\ncluster's share of the task",
     "spread": "standard deviation\nof the score over\nsub-nets, points",
@@ -66,7 +72,9 @@ def experiments_of(name: str, row_name: str) -> dict[int, str]:
     found = read_set(name)
     for row in (row for row in found.rows if row.name == row_name):
         return {seed: experiment_of(found, row, seed).name for seed in found.seeds}
-    raise UserError(f"experiments/{name}.yaml has no row {row_name!r}: there are {', '.join(repr(row.name) for row in found.rows)}")
+    raise UserError(
+        f"experiments/{name}.yaml has no row {row_name!r}: there are {', '.join(repr(row.name) for row in found.rows)}"
+    )
 
 
 def revision(experiment: str) -> str:
@@ -90,10 +98,16 @@ def of_experiment(commit: str) -> list[dict[str, object]]:
         with files.open(f"artifacts/route/{task}/ranking.csv") as file:
             subnets = pd.read_csv(file).set_index("subnet")
         gains, own = subnets["gain"], domains[subnets.index] == domain
-        rows.append({
-            "task": task, "fit": gains.corr(subnets["prior"], method="spearman"), "own": gains[own.values].mean(),
-            "others": gains[~own.values].mean(), "spread": gains.std(), "chosen": gains.max(),
-        })  # fmt: skip
+        rows.append(
+            {
+                "task": task,
+                "fit": gains.corr(subnets["prior"], method="spearman"),
+                "own": gains[own.values].mean(),
+                "others": gains[~own.values].mean(),
+                "spread": gains.std(),
+                "chosen": gains.max(),
+            }
+        )
     return rows
 
 

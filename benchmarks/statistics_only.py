@@ -24,20 +24,20 @@ from tqdm import tqdm
 
 from benchmarks.fixture import facts
 from benchmarks.specialisation import DOMAINS, experiments_of, revision
-from sdr.data.store import ImageStore
-from sdr.data.task import Task
-from sdr.errors import program
+from sdr.base.errors import program
+from sdr.base.outputs import write_json
+from sdr.base.params import load
+from sdr.corpus.store import ImageStore
+from sdr.evaluate.evaluate_task import Protocol, evaluate_task
+from sdr.evaluate.knn import Knn
+from sdr.evaluate.linear import Linear
+from sdr.nets.calibrate import Calibration, calibrate, sample, set_statistics, statistics
 from sdr.nets.embed import Embedding, evaluation_view, features
-from sdr.outputs import write_json
-from sdr.params import load
-from sdr.route.calibrate import Calibration, calibrate, sample, set_statistics, statistics
-from sdr.route.knn import Knn
 from sdr.route.score import Score
 from sdr.route.trained import TrainedSdr
-from sdr.ssl.store import load_network
+from sdr.ssl.folder import load_network
+from sdr.tasks.task import Task
 from sdr.train.subsets import subsets
-from sdr.transfer.evaluate_task import Protocol, evaluate_task
-from sdr.transfer.linear import Linear
 
 CPU = torch.device("cpu")
 
@@ -72,8 +72,10 @@ def of_seed(seed: int, commit: str) -> Iterator[dict[str, object]]:
         }
     everything, k = [np.arange(len(data))], len(domain)
     sources = {
-        "plain": everything, "cluster": subsets(assignment, k, "cluster", seed), "random": subsets(assignment, k, "random", seed),
-    }  # fmt: skip
+        "plain": everything,
+        "cluster": subsets(assignment, k, "cluster", seed),
+        "random": subsets(assignment, k, "random", seed),
+    }
 
     def measured(backbone: nn.Module, subset: np.ndarray) -> torch.Tensor:
         images = data.read(sample(subset, params["calibrate"].images, seed))
@@ -96,11 +98,16 @@ def of_seed(seed: int, commit: str) -> Iterator[dict[str, object]]:
                 tested, own = evaluate_task(network, backbone, task, protocol, CPU), domain == DOMAINS[task_name]
                 scores = np.array(scores)
                 yield {
-                    "seed": seed, "network": network, "statistics": kind, "task": task_name,
-                    "linear": tested["linear"], "knn": tested["knn"], "at routing": scores.max(),
+                    "seed": seed,
+                    "network": network,
+                    "statistics": kind,
+                    "task": task_name,
+                    "linear": tested["linear"],
+                    "knn": tested["knn"],
+                    "at routing": scores.max(),
                     "spread": scores.std(ddof=1) if len(scores) > 1 else np.nan,
                     "own": scores[own].mean() - scores[~own].mean() if kind == "cluster" and own.any() else np.nan,
-                }  # fmt: skip
+                }
 
 
 if __name__ == "__main__":

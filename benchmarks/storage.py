@@ -8,7 +8,7 @@ order, a batch of 256 after another, and copies each content, as decoding does. 
 right after they were written. Private memory is what a process alone holds (psutil's USS), pages of a map included
 that nobody else has mapped; "anonymous" leaves all pages of files out.
 
-    arrow       sdr.data.records: the map says where a content lies, pread copies it
+    arrow       sdr.corpus.records: the map says where a content lies, pread copies it
     arrow, map  the same file, contents copied out of the map
     lmdb        a B+ tree, keys are numbers, metadata in a table of their own as JSON
     npy         contents in one flat .npy, offsets and metadata (texts of fixed width) in two more, all mapped
@@ -35,8 +35,8 @@ from tempfile import mkdtemp
 import numpy as np
 
 from benchmarks.measure import machine, run_alone, start_clock
-from sdr.data.records import CONTENT, Records, write_records
-from sdr.data.store import COLUMNS
+from sdr.corpus.records import CONTENT, Records, write_records
+from sdr.corpus.store import COLUMNS
 
 FORMATS = ("arrow", "arrow, map", "lmdb", "npy")
 BATCH = 256
@@ -126,9 +126,12 @@ def read(name: str, folder: Path, n: int) -> dict[str, float]:
     uss, anonymous = memory() - before
     times = np.array(times) * 1e6
     return {
-        "open_ms": opened * 1e3, "us_per_record": np.median(times), "us_p90": np.quantile(times, 0.9),
-        "private_mib": uss, "anonymous_mib": anonymous,
-    }  # fmt: skip
+        "open_ms": opened * 1e3,
+        "us_per_record": np.median(times),
+        "us_p90": np.quantile(times, 0.9),
+        "private_mib": uss,
+        "anonymous_mib": anonymous,
+    }
 
 
 def compare_formats(args: argparse.Namespace) -> list[dict]:
@@ -168,17 +171,13 @@ def compare_formats(args: argparse.Namespace) -> list[dict]:
     few = {line["format"]: line for line in lines if line["records"] == min(args.records)}
     for line in lines:
         line["times_the_few"] = line["us_per_record"] / few[line["format"]]["us_per_record"]
-        arrow = next(
-            other for other in lines if other["format"] == "arrow" and other["records"] == line["records"]
-        )
+        arrow = next(other for other in lines if other["format"] == "arrow" and other["records"] == line["records"])
         line["times_arrow"] = line["us_per_record"] / arrow["us_per_record"]
     return lines
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 1_300_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where to write; 10 GB, removed in the end")

@@ -30,15 +30,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import compute_levers, lightly_simsiam
 from benchmarks.fixture import common, fabricate, facts, read_profile
 from benchmarks.turns import by_turns, now, ratio, spread
-from sdr.data.store import ImageStore
-from sdr.data.views import draw, make_views
+from sdr.base.randomness import torch_rng
+from sdr.corpus.store import ImageStore
 from sdr.ssl.method import build
+from sdr.ssl.views import draw, make_views
 from sdr.train.compute import Device, determinism, place
 from sdr.train.jobs import Pretrain, baseline
 from sdr.train.loop import Training, train
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
-from sdr.train.randomness import torch_rng
 from sdr.train.step import Trainee
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdr.errors import UserError, program
+from sdr.base.errors import UserError, program
 
 if TYPE_CHECKING:  # imports that take seconds stay inside the commands
     from sdr.route.bundle import Bundle
@@ -38,9 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     route = commands.add_parser("route", help="choose the sub-net for labelled pictures, and export it")
     route.add_argument("--supernet", type=Path, required=True, metavar="DIR", help=SUPERNET)
     _add_images(route)
-    route.add_argument("--method", choices=("exhaustive", "tree", "halving"), default="exhaustive", help="the search (%(default)s)")
+    route.add_argument(
+        "--method", choices=("exhaustive", "tree", "halving"), default="exhaustive", help="the search (%(default)s)"
+    )
     route.add_argument("--score", choices=("knn", "logme", "hscore"), default="knn", help="of features (%(default)s)")
-    route.add_argument("--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)")
+    route.add_argument(
+        "--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)"
+    )
     _add_output(route)
     route.set_defaults(run=_route)
 
@@ -65,7 +69,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help=IMAGES)
     parser.add_argument(
-        "--max-bad-fraction", type=float, default=0.01, metavar="SHARE", help="of files that may be unreadable (%(default)s)"
+        "--max-bad-fraction",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="of files that may be unreadable (%(default)s)",
     )
 
 
@@ -79,7 +87,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _inspect(args: argparse.Namespace) -> None:
     bundle = _open(args.supernet)
     trained, corpus = bundle.trained, bundle.seal["corpus"]
-    from sdr.ssl.store import count
+    from sdr.ssl.folder import count
 
     sub, whole = count(trained.subnet(0)), count(trained.supernet())
     rows = {
@@ -90,7 +98,9 @@ def _inspect(args: argparse.Namespace) -> None:
         "images": f"{bundle.size} × {bundle.size} pixels",
         "corpus": f"{corpus['source']}, {corpus['n']:,} images, fingerprint {corpus['fingerprint'][:16]}",
         "clusters": f"{bundle.sizes.min():,} to {bundle.sizes.max():,} images",
-        "statistics": "of common images: searches share computation" if trained.common else "of each sub-net's own cluster",
+        "statistics": "of common images: searches share computation"
+        if trained.common
+        else "of each sub-net's own cluster",
         "versions": ", ".join(f"{name} {version}" for name, version in bundle.seal["versions"].items()),
         "files": "all as sealed",
     }
@@ -99,27 +109,32 @@ def _inspect(args: argparse.Namespace) -> None:
 
 
 def _route(args: argparse.Namespace) -> None:
-    from sdr.data.class_folders import read_class_folders
+    from sdr.base.checkpoint import fingerprint
+    from sdr.base.device import pick_device
+    from sdr.evaluate.knn import Knn
     from sdr.export.write import write_backbone
     from sdr.nets.embed import Embedding
-    from sdr.route.knn import Knn
     from sdr.route.progress import Progress
     from sdr.route.race import Halving
     from sdr.route.result import in_words, write_result
     from sdr.route.search import Labelled, Search, search
-    from sdr.train.checkpoint import fingerprint
-    from sdr.train.device import pick_device
+    from sdr.tasks.class_folders import read_class_folders
 
     if not 0 < args.prior <= 1:
         raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
     with _new_directory(args.out, args.force) as out, tempfile.TemporaryDirectory() as folder:
         bundle = _open(args.supernet)
-        images, targets, classes, paths = read_class_folders(args.images, bundle.size, args.max_bad_fraction, Path(folder, "images.npy"))
+        images, targets, classes, paths = read_class_folders(
+            args.images, bundle.size, args.max_bad_fraction, Path(folder, "images.npy")
+        )
         task = Labelled(args.images.resolve().name, images, targets, len(classes), "top1")
         params = Search(
-            method=args.method, score=args.score, prior=args.prior, top_m=1,
+            method=args.method,
+            score=args.score,
+            prior=args.prior,
+            top_m=1,
             halving=Halving(per_class=8, least=64, growth=2.0, keep=0.5),
-        )  # fmt: skip
+        )
         knn, show = Knn(k=20, temperature=0.07), Embedding(size=bundle.size, batch_size=256)
         parts = [params.model_dump(), bundle.seal["files"], paths, targets.tolist()]
         progress = Progress(fingerprint(stage="sdr route", parts=parts))
@@ -151,21 +166,25 @@ def _embed(args: argparse.Namespace) -> None:
     import numpy as np
     import timm
 
-    from sdr.data.class_folders import read_class_folders
+    from sdr.base.device import pick_device
+    from sdr.base.outputs import output_file
     from sdr.nets.embed import Embedding, embed
-    from sdr.outputs import output_file
-    from sdr.train.device import pick_device
+    from sdr.tasks.class_folders import read_class_folders
 
     if args.out.exists() and not args.force:
         raise UserError(f"{args.out}: is there already; give another name, or --force to replace it")
     for file in ("config.json", "model.safetensors"):
         if not (args.backbone / file).is_file():
-            raise UserError(f"{args.backbone / file}: not found; --backbone takes what `sdr route` or `sdr export` wrote")
+            raise UserError(
+                f"{args.backbone / file}: not found; --backbone takes what `sdr route` or `sdr export` wrote"
+            )
     device = pick_device()
     backbone = timm.create_model(f"local-dir:{args.backbone}", pretrained=True).eval().to(device)
     size = backbone.pretrained_cfg["input_size"][-1]
     with tempfile.TemporaryDirectory() as folder:
-        images, targets, classes, paths = read_class_folders(args.images, size, args.max_bad_fraction, Path(folder, "images.npy"))
+        images, targets, classes, paths = read_class_folders(
+            args.images, size, args.max_bad_fraction, Path(folder, "images.npy")
+        )
         features = embed(backbone, images, Embedding(size=size, batch_size=256), device)
     with output_file(args.out) as partial, partial.open("wb") as file:
         np.savez(file, features=features, labels=targets, classes=np.array(classes), paths=np.array(paths))
@@ -173,8 +192,8 @@ def _embed(args: argparse.Namespace) -> None:
 
 
 def _open(directory: Path) -> "Bundle":
+    from sdr.base.device import pick_device
     from sdr.route.bundle import open_bundle
-    from sdr.train.device import pick_device
 
     return open_bundle(directory, pick_device())
 
@@ -182,7 +201,7 @@ def _open(directory: Path) -> "Bundle":
 @contextmanager
 def _new_directory(path: Path, force: bool) -> Iterator[Path]:
     """An empty directory that becomes `path` if all goes well; refuse to replace one unless `force`."""
-    from sdr.outputs import output_dir
+    from sdr.base.outputs import output_dir
 
     if path.exists() and not force:
         raise UserError(f"{path}: is there already; give another directory, or --force to replace it")
@@ -193,7 +212,9 @@ def _new_directory(path: Path, force: bool) -> Iterator[Path]:
 
 
 def _ours(path: Path) -> bool:
-    return path.is_dir() and (not any(path.iterdir()) or (path / "config.json").is_file() and (path / "README.md").is_file())
+    return path.is_dir() and (
+        not any(path.iterdir()) or (path / "config.json").is_file() and (path / "README.md").is_file()
+    )
 
 
 def _extras(args: argparse.Namespace) -> list:

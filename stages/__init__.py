@@ -2,7 +2,7 @@
 
 import sys
 
-from sdr.errors import leave_on_interrupt
+from sdr.base.errors import leave_on_interrupt
 
 if sys.argv[0] == "-m":  # as a program, not imported by a test
     leave_on_interrupt()

@@ -2,12 +2,12 @@
 
 import sys
 
-from sdr.errors import UserError, program
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import output_dir
+from sdr.base.params import load
+from sdr.compare.compare import CompareSpec
+from sdr.compare.make_backbone import make_backbone
 from sdr.nets.backbone import Backbone
-from sdr.outputs import output_dir
-from sdr.params import load
-from sdr.transfer.compare import CompareSpec
-from sdr.transfer.make_backbone import make_backbone
 
 
 @program

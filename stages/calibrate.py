@@ -8,17 +8,17 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from sdr.data.store import ImageStore
-from sdr.errors import program
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.launch import in_processes
+from sdr.base.outputs import output_dir, write_json
+from sdr.base.params import load
+from sdr.base.ranks import gather, part, rank
+from sdr.corpus.store import ImageStore
+from sdr.nets.calibrate import Calibration, calibrate, sample, statistics
 from sdr.nets.embed import Embedding, evaluation_view
-from sdr.outputs import output_dir, write_json
-from sdr.params import load
-from sdr.ranks import gather, part, rank
 from sdr.route.bundle import seal
-from sdr.route.calibrate import Calibration, calibrate, sample, statistics
 from sdr.route.trained import TrainedSdr
-from sdr.train.device import pick_device
-from sdr.train.launch import in_processes
 from sdr.train.subsets import Subsets, subsets
 
 
@@ -60,9 +60,13 @@ def main() -> None:
         save_arrays(places, out / "places.safetensors")
         corpus = {key: data.meta[key] for key in ("source", "n", "fingerprint")}
         seal(
-            Path("artifacts"), out, size=params["embed"].size, corpus=corpus, subsets=params["sdr__subsets"],
+            Path("artifacts"),
+            out,
+            size=params["embed"].size,
+            corpus=corpus,
+            subsets=params["sdr__subsets"],
             parameters={"seed": seed, "n_subnets": trained.n_subnets, "calibrate": wanted.model_dump()},
-        )  # fmt: skip
+        )
     print(f"calibrate: W_0 and {len(rows)} sub-nets, {rows[0].numel()} statistics each")
 
 

@@ -2,17 +2,17 @@
 
 import sys
 
-from sdr.data.task import Task
-from sdr.errors import program
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.outputs import write_json
+from sdr.base.params import load
+from sdr.evaluate.evaluate_task import Protocol
+from sdr.evaluate.knn import Knn
+from sdr.evaluate.linear import Linear
 from sdr.nets.embed import Embedding
-from sdr.outputs import write_json
-from sdr.params import load
 from sdr.route.bundle import open_bundle
-from sdr.route.knn import Knn
-from sdr.train.device import pick_device
-from sdr.transfer.evaluate_task import Protocol
-from sdr.transfer.linear import Linear
-from sdr.transfer.score_check import check_scores
+from sdr.route.score_check import check_scores
+from sdr.tasks.task import Task
 
 
 @program
@@ -22,7 +22,11 @@ def main(name: str) -> None:
     task = Task.open(f"artifacts/tasks/{name}")
     found = check_scores(open_bundle("artifacts", device), task, protocol, device)
     write_json(f"artifacts/eval/scores/{name}.json", {"task": name, **found})
-    said = (f"{score} τ {e['tau']:.2f}, regret {e['regret']:.1f}" for score, e in found["scores"].items() if e["tau"] is not None)
+    said = (
+        f"{score} τ {e['tau']:.2f}, regret {e['regret']:.1f}"
+        for score, e in found["scores"].items()
+        if e["tau"] is not None
+    )
     print(f"check_scores {name}: " + "; ".join(said) + f"; at random {found['chance']:.1f}")
 
 

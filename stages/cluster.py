@@ -2,17 +2,17 @@
 
 import numpy as np
 
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.outputs import output_dir, write_csv, write_json
+from sdr.base.params import load
+from sdr.base.randomness import draw_batch
 from sdr.cluster.mapping import path_order, relabel
 from sdr.cluster.prototypes import Cluster, fit
 from sdr.cluster.quality import describe
 from sdr.cluster.samples import save_row
-from sdr.data.store import ImageStore
-from sdr.errors import program
+from sdr.corpus.store import ImageStore
 from sdr.nets.paths import N_STAGES, check_n_subnets
-from sdr.outputs import output_dir, write_csv, write_json
-from sdr.params import load
-from sdr.train.device import pick_device
-from sdr.train.randomness import draw_batch
 
 SAMPLES = 8  # pictures a cluster
 
@@ -40,8 +40,10 @@ def main() -> None:
             members = np.flatnonzero(assignment == i)
             chosen = draw_batch(members, min(SAMPLES, len(members)), seed, "samples", i)
             save_row(data.read(chosen), out / "samples" / f"cluster_{i:03d}.png")
-    print(f"cluster: {k} clusters of {quality['min_size']} to {quality['max_size']} images, "
-          f"purity {quality['purity']:.2f}, {found.empty} were empty")
+    print(
+        f"cluster: {k} clusters of {quality['min_size']} to {quality['max_size']} images, "
+        f"purity {quality['purity']:.2f}, {found.empty} were empty"
+    )
 
 
 if __name__ == "__main__":

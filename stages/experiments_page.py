@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from sdr.errors import program
-from sdr.outputs import output_dir
-from sdr.report.comparison import read_all
-from sdr.report.experiment_set import FOLDER as SETS
-from sdr.report.experiments_page import write_experiments
-from sdr.report.measured import FOLDER as MEASURED
+from sdr.base.errors import program
+from sdr.base.outputs import output_dir
+from sdr.experiments.comparison import read_all
+from sdr.experiments.measured import FOLDER as MEASURED
+from sdr.experiments.page import write_experiments
+from sdr.experiments.sets import FOLDER as SETS
 
 OUT = Path("report-experiments")
 
@@ -18,9 +18,7 @@ def main() -> None:
     with output_dir(OUT) as folder:
         write_experiments(sets, folder)
     measured = sum(found.measured for found in sets)
-    print(
-        f"experiments: {measured} of {len(sets)} sets have results, {OUT / 'index.html'} (open it in a browser)"
-    )
+    print(f"experiments: {measured} of {len(sets)} sets have results, {OUT / 'index.html'} (open it in a browser)")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
 import numpy as np
 from tqdm import tqdm
 
-from sdr.data.store import ImageStore
-from sdr.errors import program
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.launch import in_processes
+from sdr.base.outputs import output_dir
+from sdr.base.params import load
+from sdr.base.ranks import gather, part, world
+from sdr.corpus.store import ImageStore
 from sdr.nets.embed import Embedding, features
-from sdr.outputs import output_dir
-from sdr.params import load
-from sdr.ranks import gather, part, world
-from sdr.ssl.store import load_network
-from sdr.train.device import pick_device
-from sdr.train.launch import in_processes
+from sdr.ssl.folder import load_network
 
 
 @program

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import torch
 
-from sdr.data.detection import DetectionSet, DetectionSpec
-from sdr.errors import UserError, program
-from sdr.outputs import write_json
-from sdr.params import load
-from sdr.ssl.store import load_network
-from sdr.train.checkpoint import Checkpoints
-from sdr.train.device import pick_device
-from sdr.transfer.backbones import load_resnet
-from sdr.transfer.detect_score import digest, score
-from sdr.transfer.detector_params import Detector
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.device import pick_device
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import write_json
+from sdr.base.params import load
+from sdr.compare.backbones import load_resnet
+from sdr.detect.params import Detector
+from sdr.detect.score import digest, score
+from sdr.detect.sets import DetectionSet, DetectionSpec
+from sdr.ssl.folder import load_network
 
 
 @program
@@ -35,9 +35,7 @@ def main(*arguments: str) -> None:
         source = "artifacts/baseline"
         backbone = load_network(source, torch.device("cpu"))[0].backbone
     else:
-        source = (
-            f"artifacts/route_detection/{name}/backbone" if which == "sdr" else f"artifacts/backbones/{which}"
-        )
+        source = f"artifacts/route_detection/{name}/backbone" if which == "sdr" else f"artifacts/backbones/{which}"
         backbone = load_resnet(source)
     about = {}
     if which == "sdr":  # how it was chosen goes with what came of it
@@ -48,13 +46,9 @@ def main(*arguments: str) -> None:
     facts = {"seed": seed, "detector": detector, "data": digest(f"artifacts/detection/{name}")}
     checkpoints = Checkpoints(f"finetune-{name}-{which}", facts | {"backbone": digest(source)})
     result = score(backbone, data, detector, seed, device, which, checkpoints)
-    write_json(
-        f"artifacts/eval/detection/{which}/{name}.json", {"set": name, "network": which} | result | about
-    )
+    write_json(f"artifacts/eval/detection/{which}/{name}.json", {"set": name, "network": which} | result | about)
     checkpoints.remove()
-    print(
-        f"finetune {name}: {which} AP {result['ap']:.2f} %, AP50 {result['ap50']:.2f} %, AP75 {result['ap75']:.2f} %"
-    )
+    print(f"finetune {name}: {which} AP {result['ap']:.2f} %, AP50 {result['ap50']:.2f} %, AP75 {result['ap75']:.2f} %")
 
 
 if __name__ == "__main__":

@@ -2,17 +2,17 @@
 
 import sys
 
-from sdr.data.task import Task
-from sdr.errors import UserError, program
+from sdr.base.device import pick_device
+from sdr.base.errors import UserError, program
+from sdr.base.launch import in_processes
+from sdr.base.outputs import write_json
+from sdr.base.params import load
+from sdr.compare.backbones import load_backbone
+from sdr.evaluate.evaluate_task import Protocol, evaluate_task
+from sdr.evaluate.knn import Knn
+from sdr.evaluate.linear import Linear
 from sdr.nets.embed import Embedding
-from sdr.outputs import write_json
-from sdr.params import load
-from sdr.route.knn import Knn
-from sdr.train.device import pick_device
-from sdr.train.launch import in_processes
-from sdr.transfer.backbones import load_backbone
-from sdr.transfer.evaluate_task import Protocol, evaluate_task
-from sdr.transfer.linear import Linear
+from sdr.tasks.task import Task
 
 
 @program
@@ -26,9 +26,7 @@ def main() -> None:
     protocol = Protocol(**load(seed=int, knn=Knn, linear=Linear, embed=Embedding))
     device = pick_device(several=True)
     task = Task.open(f"artifacts/tasks/{name}")
-    result = evaluate_task(
-        network, load_backbone(f"artifacts/backbones/{network}", device), task, protocol, device
-    )
+    result = evaluate_task(network, load_backbone(f"artifacts/backbones/{network}", device), task, protocol, device)
     networks = {network: result}
     path = f"artifacts/eval/compare/{network}/{name}.json"
     write_json(path, {"task": name, "metric": task.metric, "networks": networks})

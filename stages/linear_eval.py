@@ -4,20 +4,20 @@ import json
 import sys
 from pathlib import Path
 
-from sdr.data.task import Task
-from sdr.errors import program
-from sdr.hashing import sha256
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.hashing import sha256
+from sdr.base.launch import in_processes
+from sdr.base.outputs import write_json
+from sdr.base.params import load
+from sdr.evaluate.ensemble import Ensemble
+from sdr.evaluate.evaluate_task import Protocol, evaluate_task, evaluate_votes
+from sdr.evaluate.knn import Knn
+from sdr.evaluate.linear import Linear
 from sdr.nets.embed import Embedding
-from sdr.outputs import write_json
-from sdr.params import load
-from sdr.route.ensemble import Ensemble
-from sdr.route.knn import Knn
 from sdr.route.trained import TrainedSdr
-from sdr.ssl.store import load_network
-from sdr.train.device import pick_device
-from sdr.train.launch import in_processes
-from sdr.transfer.evaluate_task import Protocol, evaluate_task, evaluate_votes
-from sdr.transfer.linear import Linear
+from sdr.ssl.folder import load_network
+from sdr.tasks.task import Task
 
 
 @program

@@ -2,11 +2,11 @@
 
 import sys
 
-from sdr.data.task import TaskSpec, check_name
-from sdr.data.task_files import fetch, look
-from sdr.data.watched import write_manifest
-from sdr.errors import UserError, program
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.params import load
+from sdr.sources.watched import write_manifest
+from sdr.tasks.files import fetch, look
+from sdr.tasks.task import TaskSpec, check_name
 
 
 @program

@@ -2,12 +2,12 @@
 
 import sys
 
-from sdr.data.detection import DetectionSpec
-from sdr.data.detection_files import look
-from sdr.data.task import check_name
-from sdr.data.watched import write_manifest
-from sdr.errors import UserError, program
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.params import load
+from sdr.detect.files import look
+from sdr.detect.sets import DetectionSpec
+from sdr.sources.watched import write_manifest
+from sdr.tasks.task import check_name
 
 
 @program

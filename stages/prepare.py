@@ -1,9 +1,9 @@
 """Stage `prepare`: the unlabelled corpus, described and stored."""
 
-from sdr.data.corpus import Data, prepare
-from sdr.errors import program
-from sdr.outputs import output_dir
-from sdr.params import load
+from sdr.base.errors import program
+from sdr.base.outputs import output_dir
+from sdr.base.params import load
+from sdr.sources.corpus import Data, prepare
 
 
 @program
@@ -15,9 +15,7 @@ def main() -> None:
     largest = sorted(domains, key=domains.get, reverse=True)[:12]
     print(f"corpus: {meta['n']:,} images; domains: {len(domains)}")
     print("  " + ", ".join(f"{domain} {domains[domain]:,}" for domain in largest))
-    print(
-        f"  left out: {meta['duplicates_dropped']:,} near-duplicates, {len(meta['skipped']):,} unreadable files"
-    )
+    print(f"  left out: {meta['duplicates_dropped']:,} near-duplicates, {len(meta['skipped']):,} unreadable files")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import sys
 
-from sdr.data.detection import SPLITS, DetectionSpec
-from sdr.data.prepare_detection import prepare_detection
-from sdr.data.task import check_name
-from sdr.data.watched import listed_files
-from sdr.errors import UserError, program
-from sdr.outputs import output_dir
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import output_dir
+from sdr.base.params import load
+from sdr.detect.prepare import prepare_detection
+from sdr.detect.sets import SPLITS, DetectionSpec
+from sdr.sources.watched import listed_files
+from sdr.tasks.task import check_name
 
 
 @program
@@ -29,9 +29,7 @@ def main() -> None:
         + f" images, {len(meta['classes'])} classes"
     )
     if meta["clipped"] or meta["skipped"]:
-        print(
-            f"  {len(meta['skipped']):,} pictures left out, boxes clipped in {len(meta['clipped']):,} annotations"
-        )
+        print(f"  {len(meta['skipped']):,} pictures left out, boxes clipped in {len(meta['clipped']):,} annotations")
     for pair, same in meta["overlap"].items():
         if same:
             print(f"warning: {name}: {len(same):,} images are in both splits of {pair}, such as {same[0]}")

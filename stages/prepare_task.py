@@ -2,12 +2,12 @@
 
 import sys
 
-from sdr.data.prepare_task import prepare_task
-from sdr.data.task import TaskSpec, check_name
-from sdr.data.watched import listed_files
-from sdr.errors import UserError, program
-from sdr.outputs import output_dir
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import output_dir
+from sdr.base.params import load
+from sdr.sources.watched import listed_files
+from sdr.tasks.prepare_task import prepare_task
+from sdr.tasks.task import TaskSpec, check_name
 
 
 @program

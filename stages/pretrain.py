@@ -6,25 +6,25 @@ from dataclasses import asdict
 import numpy as np
 from pydantic import PositiveInt
 
-from sdr.data.parts import Part, part_rows
-from sdr.data.store import ImageStore
-from sdr.data.views import Views
-from sdr.errors import program
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.launch import in_processes
+from sdr.base.outputs import output_dir, write_csv, write_json
+from sdr.base.params import load
+from sdr.base.ranks import rank
+from sdr.corpus.parts import Part, part_rows
+from sdr.corpus.store import ImageStore
 from sdr.nets.backbone import Backbone
+from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.heads import Heads
-from sdr.outputs import output_dir, write_csv, write_json
-from sdr.params import load
-from sdr.ranks import rank
-from sdr.route.calibrate import calibrate, sample
 from sdr.ssl.byol import Target
+from sdr.ssl.folder import save_network
 from sdr.ssl.method import Method
-from sdr.ssl.store import save_network
-from sdr.train.checkpoint import Checkpoints
+from sdr.ssl.views import Views
 from sdr.train.compute import Compute
-from sdr.train.device import pick_device
 from sdr.train.jobs import Common, Pretrain, baseline
-from sdr.train.launch import in_processes
 from sdr.train.loop import train
 
 
@@ -32,9 +32,18 @@ from sdr.train.loop import train
 def main() -> None:
     in_processes()
     params = load(
-        seed=int, method=Method, byol=Target, views=Views, backbone=Backbone, heads=Heads, compute=Compute, pretrain=Pretrain,
-        calibrate__images=PositiveInt, embed=Embedding, split=str,
-    )  # fmt: skip
+        seed=int,
+        method=Method,
+        byol=Target,
+        views=Views,
+        backbone=Backbone,
+        heads=Heads,
+        compute=Compute,
+        pretrain=Pretrain,
+        calibrate__images=PositiveInt,
+        embed=Embedding,
+        split=str,
+    )
     common = Common.of(params)
     device = pick_device(several=True)
     corpus = ImageStore.open("artifacts/data")

@@ -6,18 +6,18 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from sdr.data.store import ImageStore
-from sdr.errors import UserError, program
+from sdr.base.device import pick_device
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import output_dir, write_json
+from sdr.base.params import load
+from sdr.compare.compare import RESERVED
+from sdr.compare.prune import Pruned, prune
+from sdr.corpus.store import ImageStore
 from sdr.nets.backbone import Backbone
+from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.export import export
-from sdr.outputs import output_dir, write_json
-from sdr.params import load
-from sdr.route.calibrate import calibrate, sample
-from sdr.ssl.store import count, load_network
-from sdr.train.device import pick_device
-from sdr.transfer.compare import RESERVED
-from sdr.transfer.prune import Pruned, prune
+from sdr.ssl.folder import count, load_network
 
 
 @program

@@ -1,22 +1,29 @@
 """Gather what the run measured: the result table, the numbers for `dvc metrics`, and the report."""
 
-from sdr.errors import program
+from sdr.base.errors import program
+from sdr.base.outputs import output_dir, write_json
+from sdr.base.params import load
+from sdr.base.run_log import log_file
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
-from sdr.outputs import output_dir, write_json
-from sdr.params import load
-from sdr.report.cost import Computing, cost_of
 from sdr.report.page import write_report
 from sdr.report.run import Run, read_run
 from sdr.report.tables import detection_summary, markdown, summary
-from sdr.run_log import log_file
+from sdr.train.cost import Computing, cost_of
 from sdr.train.jobs import Sdr
 
 
 @program
 def main() -> None:
     params = load(
-        tasks=dict, n_subnets=int, seed=int, score_check=dict, compare=dict, pruned=dict, detection=dict, detection_compare=list
+        tasks=dict,
+        n_subnets=int,
+        seed=int,
+        score_check=dict,
+        compare=dict,
+        pruned=dict,
+        detection=dict,
+        detection_compare=list,
     )
     # Every output follows from parameters and artifacts but for what the page says of when stages ran and how long
     # they took.

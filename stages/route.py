@@ -2,20 +2,20 @@
 
 import sys
 
-from sdr.data.task import Task
-from sdr.errors import program
+from sdr.base.checkpoint import fingerprint
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.launch import in_processes
+from sdr.base.outputs import output_dir
+from sdr.base.params import load
+from sdr.evaluate.knn import Knn
 from sdr.export.write import write_backbone
 from sdr.nets.embed import Embedding
-from sdr.outputs import output_dir
-from sdr.params import load
 from sdr.route.bundle import open_bundle
-from sdr.route.knn import Knn
 from sdr.route.progress import Progress
 from sdr.route.result import in_words, write_result
 from sdr.route.search import Labelled, Search, search
-from sdr.train.checkpoint import fingerprint
-from sdr.train.device import pick_device
-from sdr.train.launch import in_processes
+from sdr.tasks.task import Task
 
 
 @program
@@ -29,9 +29,17 @@ def main(name: str) -> None:
     labels = task.targets.tolist(), opened.origins["train"], opened.meta
     progress = Progress(fingerprint(stage="route", params=params, seal=bundle.seal["files"], labels=labels))
     ranking = search(
-        bundle.trained, bundle.baseline, task, params["route"], params["knn"], params["embed"], bundle.clusters,
-        params["seed"], device, progress,
-    )  # fmt: skip
+        bundle.trained,
+        bundle.baseline,
+        task,
+        params["route"],
+        params["knn"],
+        params["embed"],
+        bundle.clusters,
+        params["seed"],
+        device,
+        progress,
+    )
     with output_dir(f"artifacts/route/{name}") as out:
         route = write_result(out, bundle, task, ranking, params["route"], params["knn"])
         (out / "backbone").mkdir()

@@ -2,21 +2,21 @@
 
 import sys
 
-from sdr.data.detection import DetectionSet, DetectionSpec
-from sdr.errors import program
+from sdr.base.checkpoint import fingerprint
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.outputs import output_dir, write_csv, write_json
+from sdr.base.params import load
+from sdr.detect.halving import forget
+from sdr.detect.params import Detector
+from sdr.detect.routing import search
+from sdr.detect.score import digest
+from sdr.detect.sets import DetectionSet, DetectionSpec
+from sdr.evaluate.knn import Knn
 from sdr.nets.embed import Embedding
 from sdr.nets.export import export
 from sdr.nets.paths import path_of
-from sdr.outputs import output_dir, write_csv, write_json
-from sdr.params import load
-from sdr.route.detection import search
-from sdr.route.halving import forget
-from sdr.route.knn import Knn
 from sdr.route.trained import TrainedSdr
-from sdr.train.checkpoint import fingerprint
-from sdr.train.device import pick_device
-from sdr.transfer.detect_score import digest
-from sdr.transfer.detector_params import Detector
 
 
 @program

@@ -1,11 +1,11 @@
 """The baseline's test scores on all tasks and what its training took → artifacts/scores/baseline.json."""
 
-from sdr.errors import program
-from sdr.outputs import write_json
-from sdr.params import load
-from sdr.report.cost import baseline_macs
+from sdr.base.errors import program
+from sdr.base.outputs import write_json
+from sdr.base.params import load
 from sdr.report.files import read_json
 from sdr.report.scores import read_scores, training
+from sdr.train.cost import baseline_macs
 
 
 @program
@@ -15,7 +15,9 @@ def main() -> None:
     timing = read_json("artifacts/timing/baseline.json", ["images", "seconds"])
     found = read_scores("artifacts/eval/baseline", params["tasks"])
     write_json("artifacts/scores/baseline.json", found | {"training": training(timing, timing["images"] * macs)})
-    print(f"scores_baseline: {found['baseline']['linear']['mean']:.2f} % (kNN {found['baseline']['knn']['mean']:.2f} %)")
+    print(
+        f"scores_baseline: {found['baseline']['linear']['mean']:.2f} % (kNN {found['baseline']['knn']['mean']:.2f} %)"
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 import sys
 
-from sdr.errors import UserError, program
-from sdr.outputs import write_json
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import write_json
+from sdr.base.params import load
 from sdr.report.scores import read_scores
 
 

@@ -1,14 +1,14 @@
 """W_0's and the routed sub-nets' test scores on all tasks and what SDR's training took → artifacts/scores/sdr.json."""
 
-from sdr.errors import program
+from sdr.base.errors import program
+from sdr.base.outputs import write_json
+from sdr.base.params import load
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
-from sdr.outputs import write_json
-from sdr.params import load
-from sdr.report.cost import Computing, cost_of
 from sdr.report.files import read_json
 from sdr.report.scores import read_scores, spread, training
 from sdr.ssl.method import Method
+from sdr.train.cost import Computing, cost_of
 from sdr.train.jobs import Sdr
 
 

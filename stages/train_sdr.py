@@ -8,23 +8,23 @@ from hashlib import sha256
 
 import numpy as np
 
-from sdr.data.store import ImageStore
-from sdr.data.views import Views
-from sdr.errors import program
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.device import pick_device
+from sdr.base.errors import program
+from sdr.base.launch import in_processes
+from sdr.base.outputs import output_dir, write_csv, write_json
+from sdr.base.params import load
+from sdr.base.ranks import rank
+from sdr.corpus.store import ImageStore
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
-from sdr.outputs import output_dir, write_csv, write_json
-from sdr.params import load
-from sdr.ranks import rank
 from sdr.ssl.byol import Target
+from sdr.ssl.folder import load_network, save_network
 from sdr.ssl.method import Method
-from sdr.ssl.store import load_network, save_network
-from sdr.train.checkpoint import Checkpoints
+from sdr.ssl.views import Views
 from sdr.train.compute import Compute
-from sdr.train.device import pick_device
 from sdr.train.jobs import Common, Sdr, sdr
-from sdr.train.launch import in_processes
 from sdr.train.loop import train
 from sdr.train.schedule import W0
 
@@ -33,9 +33,16 @@ from sdr.train.schedule import W0
 def main() -> None:
     in_processes()
     params = load(
-        seed=int, method=Method, byol=Target, views=Views, backbone=Backbone, heads=Heads, compute=Compute, n_subnets=int,
+        seed=int,
+        method=Method,
+        byol=Target,
+        views=Views,
+        backbone=Backbone,
+        heads=Heads,
+        compute=Compute,
+        n_subnets=int,
         sdr=Sdr,
-    )  # fmt: skip
+    )
     common, n_subnets, spec = Common.of(params), params["n_subnets"], params["backbone"]
     check_n_subnets(n_subnets, spec.n_paths)
     device = pick_device(several=True)

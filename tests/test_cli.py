@@ -103,7 +103,10 @@ def test_inspect(run):
         ("route --supernet NET --images one --out mine", "one: 1 class folders"),
         ("route --supernet NET --images hollow --out mine", "hollow/b: this class folder is empty"),
         ("route --supernet NET --images PICTURES --out mine --prior 0", "--prior 0: give a share"),
-        ("route --supernet NET --images single --out mine", "single/b: 1 readable pictures; a class needs at least two"),
+        (
+            "route --supernet NET --images single --out mine",
+            "single/b: 1 readable pictures; a class needs at least two",
+        ),
         ("export --supernet NET --subnet 4 --out mine", "no sub-net 4: the super-net has 0 to 3"),
         ("export --supernet NET --subnet 0 --out taken", "taken: is there already"),
         ("export --supernet NET --subnet 0 --out taken --force", "--force replaces only what this command wrote"),

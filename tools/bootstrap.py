@@ -69,9 +69,7 @@ def run(*command, quiet=False):
     """Run a command; true when it succeeded."""
     output = subprocess.DEVNULL if quiet else None
     try:
-        return (
-            subprocess.call([str(part) for part in command], stdout=output, stderr=output, cwd=str(ROOT)) == 0
-        )
+        return subprocess.call([str(part) for part in command], stdout=output, stderr=output, cwd=str(ROOT)) == 0
     except OSError:
         return False
 

@@ -6,29 +6,29 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt
 
+from sdr.base.errors import UserError, program
+from sdr.base.params import load
 from sdr.cluster.prototypes import Cluster
-from sdr.data.corpus import Data
-from sdr.data.detection import DetectionSpec
-from sdr.data.task import TaskSpec, check_name
-from sdr.data.task_files import reader_of
-from sdr.data.views import Views
-from sdr.errors import UserError, program
+from sdr.compare.compare import RESERVED, CompareSpec
+from sdr.compare.prune import Pruned
+from sdr.detect.params import Detector
+from sdr.detect.sets import DetectionSpec
+from sdr.evaluate.knn import Knn
+from sdr.evaluate.linear import Linear
 from sdr.nets.backbone import Backbone
+from sdr.nets.calibrate import Calibration
 from sdr.nets.embed import Embedding
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
-from sdr.params import load
-from sdr.route.calibrate import Calibration
-from sdr.route.knn import Knn
 from sdr.route.search import Search
+from sdr.sources.corpus import Data
 from sdr.ssl.byol import Target
 from sdr.ssl.method import Method
+from sdr.ssl.views import Views
+from sdr.tasks.files import reader_of
+from sdr.tasks.task import TaskSpec, check_name
 from sdr.train.compute import Compute
 from sdr.train.jobs import Pretrain, Sdr
-from sdr.transfer.compare import RESERVED, CompareSpec
-from sdr.transfer.detector_params import Detector
-from sdr.transfer.linear import Linear
-from sdr.transfer.prune import Pruned
 
 SECTIONS = {
     "n_subnets": PositiveInt,

@@ -10,17 +10,17 @@ import numpy as np
 import timm
 import torch
 
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.errors import UserError
 from sdr.cluster.prototypes import fit
-from sdr.data.corpus import prepare
-from sdr.data.store import FILE, ImageStore
-from sdr.errors import UserError
+from sdr.corpus.store import FILE, ImageStore
+from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import embed, evaluation_view
 from sdr.nets.export import export
 from sdr.nets.paths import path_of
-from sdr.route.calibrate import calibrate, sample
 from sdr.route.trained import TrainedSdr
-from sdr.ssl.store import count, load_network, save_network
-from sdr.train.checkpoint import Checkpoints
+from sdr.sources.corpus import prepare
+from sdr.ssl.folder import count, load_network, save_network
 from sdr.train.jobs import Common, baseline, sdr
 from sdr.train.loop import Training, train
 from sdr.train.schedule import W0, Schedule
@@ -168,9 +168,7 @@ def assign(
     )
 
 
-def read_back(
-    directory: Path, ours: torch.nn.Module, images: np.ndarray, size: int, device: torch.device
-) -> int:
+def read_back(directory: Path, ours: torch.nn.Module, images: np.ndarray, size: int, device: torch.device) -> int:
     """Read an exported backbone with timm; return its number of parameters.
 
     Raises:

@@ -16,18 +16,14 @@ def built(params: dict[str, Any], facts: Facts, images: int) -> dict[str, str]:
         for name in widths
     }
     for name, run in (("baseline", facts.baseline), ("SDR", facts.sdr)):
-        lines[name] = (
-            f"{run.steps:,} steps of {run.batch} images of {images:,}; peak learning rate {run.peak:.4g}"
-        )
+        lines[name] = f"{run.steps:,} steps of {run.batch} images of {images:,}; peak learning rate {run.peak:.4g}"
     lines["SDR"] += (
         f"; phases from step {', '.join(f'{start:,}' for start in facts.phases)}; {facts.sdr.w0_share:.0%} of W_0"
     )
     return lines
 
 
-def measured(
-    params: dict[str, Any], facts: Facts, found: Walk, images: int, tflops: float | None
-) -> dict[str, str]:
+def measured(params: dict[str, Any], facts: Facts, found: Walk, images: int, tflops: float | None) -> dict[str, str]:
     """What was measured, and what follows for the whole run on `images` images.
 
     Args:
@@ -42,9 +38,7 @@ def measured(
         "memory": f"{found.peak_mib / 1024:,.1f} GiB at most, at batch {batch}",
     }
     if found.resident:
-        lines["memory"] += (
-            f"; all images resident: {images * 3 * data.size**2 / 1e9:,.1f} GB more of the device's"
-        )
+        lines["memory"] += f"; all images resident: {images * 3 * data.size**2 / 1e9:,.1f} GB more of the device's"
     seconds = {kind: value / batch for kind, value in found.seconds.items()}  # of an image
     for kind, value in found.seconds.items():
         whole = (facts.baseline if kind == "baseline" else facts.sdr).batch
@@ -53,9 +47,7 @@ def measured(
             f"{_seconds(value)} at batch {batch}{scaled}; median of {found.timed} on {found.device}"
         )
     base, sdr = facts.baseline.images * seconds["baseline"], facts.sdr.images * facts.mean_of_sdr(seconds)
-    lines["predicted"] = (
-        f"baseline {_time(base)}, SDR {_time(sdr)} of this very device ({found.device}, one process)"
-    )
+    lines["predicted"] = f"baseline {_time(base)}, SDR {_time(sdr)} of this very device ({found.device}, one process)"
     lines["counted"] = ", ".join(
         f"{kind} {flops / 1e9:,.2f} GFLOP an image ({flops / seconds[kind] / 1e12:.3g} TFLOP/s here)"
         for kind, flops in facts.flops.items()

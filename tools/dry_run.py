@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 
-from sdr.data.location import CORPUS
-from sdr.errors import UserError, program
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.params import load
+from sdr.corpus.location import CORPUS
 from tools.check import SECTIONS, unknown, wrong
 from tools.dry_facts import IMAGENET, count_facts
 from tools.dry_pipeline import walk
@@ -56,9 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--profile",
         type=Path,
@@ -70,13 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--images", type=int, default=64, help="to fabricate")
     parser.add_argument("--classes", type=int, default=4, help="to fabricate")
-    parser.add_argument(
-        "--batch", type=int, help=f"images a step; else the profile's, or {CPU_BATCH} on a CPU"
-    )
+    parser.add_argument("--batch", type=int, help=f"images a step; else the profile's, or {CPU_BATCH} on a CPU")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="else a GPU if there is one")
-    parser.add_argument(
-        "--corpus-images", type=int, default=IMAGENET, help="of the whole run (ImageNet's %(default)s)"
-    )
+    parser.add_argument("--corpus-images", type=int, default=IMAGENET, help="of the whole run (ImageNet's %(default)s)")
     parser.add_argument("--target-device-tflops", type=float, metavar="X", help="sustained by another device")
     return parser
 
@@ -102,8 +96,7 @@ def _check(args: argparse.Namespace) -> None:
 def _environment(folder: Path) -> Iterator[Path]:
     """Within the block everything that the project and the compiler write lands in `folder`, and images are read from there."""
     caches = {
-        name: str(folder / name.lower())
-        for name in ("SDR_SCRATCH", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+        name: str(folder / name.lower()) for name in ("SDR_SCRATCH", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
     }
     ours = {CORPUS: str(folder / "images"), **caches}
     before = {name: os.environ.get(name) for name in (*ours, "DVC_STAGE", "DVC_ROOT")}

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sdr.report.experiment_set import Experiment
+from sdr.experiments.sets import Experiment
 from tools.git import git
 from tools.same_code import same_code
 

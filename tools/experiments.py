@@ -18,9 +18,9 @@ import tempfile
 import time
 from contextlib import suppress
 
-from sdr.errors import UserError, program
-from sdr.report.experiment_set import Experiment, experiments, read_set
-from sdr.report.measured import FOLDER
+from sdr.base.errors import UserError, program
+from sdr.experiments.measured import FOLDER
+from sdr.experiments.sets import Experiment, experiments, read_set
 from tools.experiment_refs import CODE, commits, parse
 from tools.git import git
 from tools.kept_lines import without_line
@@ -95,7 +95,9 @@ def run_all(missing: dict[str, Experiment], jobs: int) -> None:
         print(f"again, two of DVC's workers disturbed each other: {', '.join(again)}", file=sys.stderr, flush=True)
     if failed := failed | set(again):
         names = ", ".join(sorted(failed))
-        raise UserError(f"{len(failed)} of {len(missing)} failed ({names}): `dvc queue logs NAME`; the same command runs them again")
+        raise UserError(
+            f"{len(failed)} of {len(missing)} failed ({names}): `dvc queue logs NAME`; the same command runs them again"
+        )
 
 
 def run(missing: dict[str, Experiment], jobs: int) -> dict[str, str]:
@@ -172,7 +174,9 @@ def wait(missing: dict[str, Experiment], jobs: int) -> dict[str, str]:
         if time.monotonic() - asked < _ASK:
             continue
         asked, (states, workers) = time.monotonic(), queue()
-        waiting = set(missing) - set(commits(missing.values())) - set(failed)  # of now: it may have ended since they were told
+        waiting = (
+            set(missing) - set(commits(missing.values())) - set(failed)
+        )  # of now: it may have ended since they were told
         gone = {name for name in waiting if states.get(name) not in ("Queued", "Running")}
         # On its way from the queue to a worker an experiment is in no list.
         ended = {name for name in gone if states.get(name) == "Failed" or name in lost}

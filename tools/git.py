@@ -2,7 +2,7 @@
 
 import subprocess
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 
 
 def git(*command: str) -> str:

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from sdr.errors import UserError
-from sdr.report.experiment_set import Experiment, ExperimentSet, experiment_of
+from sdr.base.errors import UserError
+from sdr.experiments.sets import Experiment, ExperimentSet, experiment_of
 from tools.experiment_refs import CODE, changed, parse, value
 from tools.git import git
 from tools.same_code import same_code

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from sdr.errors import program
-from sdr.outputs import output_file
+from sdr.base.errors import program
+from sdr.base.outputs import output_file
 
 LOCK = Path("dvc.lock")
 

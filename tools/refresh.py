@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections import defaultdict
 
-from sdr.data import detection_files, manifest, task_files
-from sdr.data.detection import DetectionSpec
-from sdr.data.task import TaskSpec, check_name
-from sdr.data.watched import Section, manifest_path, private_copy
-from sdr.errors import UserError, program
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.params import load
+from sdr.detect import files as detection_files
+from sdr.detect.sets import DetectionSpec
+from sdr.sources import manifest
+from sdr.sources.watched import Section, manifest_path, private_copy
+from sdr.tasks import files as task_files
+from sdr.tasks.task import TaskSpec, check_name
 
 LOOK = {"tasks": task_files.look, "detection": detection_files.look}
 STAGE = {"tasks": "manifest", "detection": "manifest_detection"}

@@ -10,17 +10,21 @@ from pathlib import Path
 
 import yaml
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from tools.git import git
 
-SAME_BITS = Path(__file__).with_name("same_bits.yaml")  # path of a file → git's hashes of versions that compute the same
+SAME_BITS = Path(__file__).with_name(
+    "same_bits.yaml"
+)  # path of a file → git's hashes of versions that compute the same
 
 
 @cache
 def same_code(path: str, commit: str) -> bool:
     """Whether a file's content is today what it was at a commit: of Python the syntax tree without docstrings, else every byte."""
     try:
-        now, then = (_essence(path, text) for text in (Path(path).read_text(encoding="utf-8"), git("show", f"{commit}:{path}")))
+        now, then = (
+            _essence(path, text) for text in (Path(path).read_text(encoding="utf-8"), git("show", f"{commit}:{path}"))
+        )
         return now == then or {now, then} <= _same_bits(path)
     except (FileNotFoundError, UserError, SyntaxError):  # it is not there, was not, or is no Python
         return False
@@ -37,6 +41,9 @@ def _essence(path: str, text: str) -> str:
         return text.rstrip()
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body[0] = ast.Pass()
     return ast.dump(tree)

@@ -1,14 +1,14 @@
 """Mean and standard deviation over runs with different seeds, as the Markdown table of the README.
 
-    for s in 0 1 2; do dvc exp run -n seed-$s -S seed=$s; done
-    python -m tools.seeds seed-0 seed-1 seed-2
+for s in 0 1 2; do dvc exp run -n seed-$s -S seed=$s; done
+python -m tools.seeds seed-0 seed-1 seed-2
 """
 
 import json
 import statistics
 import sys
 
-from sdr.errors import UserError, program
+from sdr.base.errors import UserError, program
 from tools.git import git
 
 PROTOCOLS, NETWORKS = ("linear", "knn"), ("baseline", "w0", "sdr", "gain")

@@ -29,11 +29,7 @@ def main() -> None:
         missing, extra = sorted(set(needed) - set(declared)), sorted(set(declared) - set(needed))
         if missing or extra:
             wrong = True
-            print(
-                "\n".join(
-                    [f"{name}:", *(f"  + {file}" for file in missing), *(f"  - {file}" for file in extra)]
-                )
-            )
+            print("\n".join([f"{name}:", *(f"  + {file}" for file in missing), *(f"  - {file}" for file in extra)]))
             _replace(stage["deps"], needed)
     if wrong and write:
         with DVC_YAML.open("w") as file:
@@ -43,9 +39,7 @@ def main() -> None:
         sys.exit("error: dvc.yaml and the imports differ; run `python -m tools.stage_deps --write`")
 
 
-def stages(
-    pipeline: MutableMapping[str, Any], root: Path = Path()
-) -> Iterator[tuple[str, MutableMapping, list[str]]]:
+def stages(pipeline: MutableMapping[str, Any], root: Path = Path()) -> Iterator[tuple[str, MutableMapping, list[str]]]:
     """Yield name, definition and needed files of each stage (group) that runs a program of ours."""
     for name, stage in pipeline["stages"].items():
         stage = stage.get("do", stage)

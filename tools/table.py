@@ -7,8 +7,8 @@ python -m tools.table --compare    only the backbones of `compare` and `pruned`;
 import argparse
 from pathlib import Path
 
-from sdr.errors import UserError, program
-from sdr.params import load
+from sdr.base.errors import UserError, program
+from sdr.base.params import load
 from sdr.report.run import read_evaluation, read_run
 from sdr.report.tables import Scores, other_scores
 from sdr.report.terminal import print_detection, print_others, print_table

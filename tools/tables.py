@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sdr.errors import UserError, program
-from sdr.outputs import write_csv
-from sdr.report.experiment_set import OWN, ExperimentSet, Row, experiment_of, experiments, read_set, set_names
-from sdr.report.measured import FOLDER
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import write_csv
+from sdr.experiments.measured import FOLDER
+from sdr.experiments.sets import OWN, ExperimentSet, Row, experiment_of, experiments, read_set, set_names
 from sdr.report.scores import PROTOCOLS
 from tools.experiment_refs import commits
 from tools.experiments import dvc
@@ -65,7 +65,9 @@ def line(row: Row, seed: int, name: str, commit: str, metrics: dict[str, Any]) -
     try:
         scores = metrics[file][row.of]
     except KeyError:
-        raise UserError(f"experiment {name} has no scores of {row.of!r}: `dvc exp remove {name}`, then run it again") from None
+        raise UserError(
+            f"experiment {name} has no scores of {row.of!r}: `dvc exp remove {name}`, then run it again"
+        ) from None
     baseline = metrics["baseline"]["training"]
     training = metrics["sdr"]["training"] if file == "sdr" else baseline
     cells = {"row": row.name, "of": row.of, "seed": seed}
@@ -85,9 +87,10 @@ def show(commit: str) -> dict[str, dict[str, Any]]:
         for experiment in revision.get("experiments") or []:
             files = ((experiment["revs"][0].get("data") or {}).get("metrics")) or {}
             found[experiment["name"]] = {
-                Path(file).stem: content["data"] for file, content in files.items()
+                Path(file).stem: content["data"]
+                for file, content in files.items()
                 if Path(file).parent.name == "scores" and "data" in content
-            }  # fmt: skip
+            }
     return found
 
 

@@ -27,8 +27,8 @@ from pathlib import Path
 
 from timm.data import ImageNetInfo
 
-from sdr.errors import UserError, program
-from sdr.outputs import write_csv
+from sdr.base.errors import UserError, program
+from sdr.base.outputs import write_csv
 
 DEPTH = 4
 ORGANISM = "n00004475"
@@ -46,9 +46,7 @@ class Synset:
 @program
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "folder", type=Path, metavar="DICT_FOLDER", help="WordNet 3.0's folder with data.noun"
-    )
+    parser.add_argument("folder", type=Path, metavar="DICT_FOLDER", help="WordNet 3.0's folder with data.noun")
     parser.add_argument("--out", type=Path, default=Path("splits/imagenet.csv"), help="default: %(default)s")
     arguments = parser.parse_args()
     rows = split(read_nouns(arguments.folder), ImageNetInfo("imagenet-1k").label_names())
@@ -83,9 +81,7 @@ def split(nouns: dict[str, Synset], classes: Iterable[str]) -> list[dict[str, st
         organisms = {name for name in component if ORGANISM in lineages[name]}
         if organisms and organisms != component:
             kinds = [f"{min(kind)} ({nouns[min(kind)].name})" for kind in (organisms, component - organisms)]
-            raise UserError(
-                f"{kinds[0]} is an organism, {kinds[1]} is not, and ancestors at depth {DEPTH} link them"
-            )
+            raise UserError(f"{kinds[0]} is an organism, {kinds[1]} is not, and ancestors at depth {DEPTH} link them")
         for name in component:
             first = min(ancestors[name])
             rows.append(
@@ -133,9 +129,7 @@ def lineage(nouns: dict[str, Synset], name: str) -> set[str]:
     while waiting:
         synset = waiting.pop()
         if synset not in nouns:
-            raise UserError(
-                f"WordNet has no synset {synset}, which {name} needs: ImageNet's ids are WordNet 3.0's"
-            )
+            raise UserError(f"WordNet has no synset {synset}, which {name} needs: ImageNet's ids are WordNet 3.0's")
         if synset not in found:
             found.add(synset)
             waiting += nouns[synset].hypernyms

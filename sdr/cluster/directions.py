@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 
 _BLOCK = 1 << 26  # bytes of float32 features in a block
 

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from sdr.base.randomness import numpy_rng
 from sdr.nets.paths import N_STAGES
-from sdr.train.randomness import numpy_rng
 
 Mapping = Literal["index", "tree"]
 _STARTS, _ROUNDS = 8, 50
@@ -36,7 +36,9 @@ def relabel(assignment: np.ndarray, centroids: np.ndarray, order: np.ndarray) ->
     return np.argsort(order)[assignment], centroids[order]
 
 
-def _fill(centroids: np.ndarray, members: np.ndarray, groups: int, stages: int, random: np.random.Generator) -> np.ndarray:
+def _fill(
+    centroids: np.ndarray, members: np.ndarray, groups: int, stages: int, random: np.random.Generator
+) -> np.ndarray:
     """Order some clusters along the leaves below one node, `stages` stages above them."""
     below = groups ** (stages - 1)  # leaves of a branch
     sizes = [min(below, len(members) - start) for start in range(0, len(members), below)]

@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm import trange
 
+from sdr.base.errors import UserError
+from sdr.base.params import Section
 from sdr.cluster.directions import Directions
 from sdr.cluster.mapping import Mapping
 from sdr.cluster.sinkhorn import log_posterior, sinkhorn
-from sdr.errors import UserError
-from sdr.params import Section
 
 _SAMPLE = 64  # features a cluster that k-means++ looks at, and 4,096 at least
 _ROWS = 1 << 16  # rows of the plan computed at a time

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 
 _BATCH = {"images": {0: torch.export.Dim("batch")}}
 

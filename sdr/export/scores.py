@@ -20,7 +20,10 @@ def evaluated_scores(bundle: Bundle, network: str | int) -> tuple[Score, ...]:
         weights = evaluation.get("weights")
         if not weights or any(bundle.seal["files"].get(name) != digest for name, digest in weights.items()):
             continue
-        if isinstance(network, int) and _read(bundle.root / "route" / file.stem / "route.json").get("subnet") != network:
+        if (
+            isinstance(network, int)
+            and _read(bundle.root / "route" / file.stem / "route.json").get("subnet") != network
+        ):
             continue
         result = evaluation["networks"]["sdr" if isinstance(network, int) else network]
         metric = evaluation["metric"].replace("_", " ")

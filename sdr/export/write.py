@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from sdr.data.views import MEAN, STD
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.export.card import Card, Score, model_card
 from sdr.export.portable import write_onnx, write_program
 from sdr.nets.export import export
 from sdr.nets.paths import path_of
+from sdr.nets.pixels import MEAN, STD
 from sdr.route.bundle import Bundle
-from sdr.ssl.store import count
+from sdr.ssl.folder import count
 
 Extra = Literal["onnx", "program"]
 Network = Literal["w0", "baseline"] | int  # a number: that sub-net

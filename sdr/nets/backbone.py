@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 
+from sdr.base.params import Section
 from sdr.nets.paths import N_STAGES
-from sdr.params import Section
 
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 Width = Literal["subnet", "supernet"]

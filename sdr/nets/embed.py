@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from sdr.data.views import normalise
-from sdr.params import Section
-from sdr.ranks import gather, part
+from sdr.base.params import Section
+from sdr.base.ranks import gather, part
+from sdr.nets.pixels import normalise
 
 
 class Embedding(Section):

@@ -9,8 +9,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from sdr.data.views import MEAN, STD
 from sdr.nets.backbone import Backbone
+from sdr.nets.pixels import MEAN, STD
 
 _ARCHITECTURE = {"basic": "resnet18", "bottleneck": "resnet50"}  # timm's entry points; the widths are arguments
 

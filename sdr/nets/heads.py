@@ -4,7 +4,7 @@ NeurIPS 2020, section 3.3)."""
 from pydantic import PositiveInt
 from torch import nn
 
-from sdr.params import Section
+from sdr.base.params import Section
 
 
 class Heads(Section):

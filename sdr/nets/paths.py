@@ -1,6 +1,6 @@
 """Which path through the groups a sub-net takes (paper, section 4.2: each D_i is mapped to a path in advance)."""
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 
 N_STAGES = 4  # of timm's ResNet
 

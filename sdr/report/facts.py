@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sdr.report.cost import Cost
 from sdr.report.run import Run
 from sdr.report.units import count
+from sdr.train.cost import Cost
 
 
 def header(run: Run) -> list[tuple[str, str]]:
@@ -29,9 +29,7 @@ def domains(run: Run, most: int = 12) -> str:
     counts = sorted(run.data.get("domains", {}).items(), key=lambda item: -item[1])
     words = [f"{name} {count(number)}" for name, number in counts[:most]]
     if len(counts) > most:
-        words.append(
-            f"and {count(len(counts) - most)} more with {count(sum(n for _, n in counts[most:]))} images"
-        )
+        words.append(f"and {count(len(counts) - most)} more with {count(sum(n for _, n in counts[most:]))} images")
     left_out = {
         "near-duplicates": run.data.get("duplicates_dropped"),
         "unreadable files": len(run.data.get("skipped", [])),
@@ -87,9 +85,7 @@ def chosen_clusters(run: Run) -> list[dict[str, Any]]:
 def clustering(run: Run) -> str:
     """The numbers that describe the clustering as a whole, in words."""
     numbers = {
-        key: value
-        for key, value in run.clustering.items()
-        if isinstance(value, int | float) and key != "n_clusters"
+        key: value for key, value in run.clustering.items() if isinstance(value, int | float) and key != "n_clusters"
     }
     return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in numbers.items())
 

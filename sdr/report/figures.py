@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from sdr.report.cost import Cost
 from sdr.report.pictures import Drawing
 from sdr.report.plot_clusters import draw_clusters
 from sdr.report.plot_cost import draw_cost
@@ -14,6 +13,7 @@ from sdr.report.run import Run, TaskRun
 from sdr.report.runs import name_of
 from sdr.report.tables import signed
 from sdr.report.units import decimal, duration, macs_unit
+from sdr.train.cost import Cost
 
 HISTOGRAM_FROM = 4  # fewer sub-nets than this make no histogram
 
@@ -63,8 +63,7 @@ def _gains(run: Run) -> Drawing:
         "gains",
         f"{gain_of(run.tasks[0])} of all sub-nets. {best}",
         "A dot is a sub-net, the box holds the middle half of them, the vertical line at 0 is the baseline "
-        "(paper, Fig. 4a). A wide row is a task for which it matters what a network was trained on. "
-        + selected,
+        "(paper, Fig. 4a). A wide row is a task for which it matters what a network was trained on. " + selected,
         partial(draw_gains, run.tasks),
     )
 
@@ -74,8 +73,7 @@ def _histogram(run: Run) -> Drawing:
     above = int((task.ranking["gain"] > 0).sum())
     return Drawing(
         "histogram",
-        f"Histogram of the gains on {task.name}: {above} of {run.n_subnets} sub-nets are above the "
-        "baseline",
+        f"Histogram of the gains on {task.name}: {above} of {run.n_subnets} sub-nets are above the baseline",
         f"The row {task.name} of the figure before, as a histogram (paper, Fig. 4b): the task on which the "
         f"sub-nets differ most, so the one that flatters routing most. {above} of {run.n_subnets} sub-nets "
         "beat the baseline. It does not show why: see the pictures of the cluster below.",
@@ -100,8 +98,7 @@ def _paths(run: Run) -> Drawing:
 def _training(run: Run) -> Drawing:
     return Drawing(
         "training",
-        "Training curves of the baseline, the super-net and the sub-nets: loss, and spread of the "
-        "projections",
+        "Training curves of the baseline, the super-net and the sub-nets: loss, and spread of the projections",
         "Above: a loss that runs to its least within a few steps is a warning and no success. Below: the std of "
         "the normalised projections over a batch, times √d; at 0 all images have the same. The band is "
         "the range over the sub-nets seen in a span of steps, each on its own cluster; curves are averaged "

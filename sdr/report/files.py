@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 
 
 def read_json(path: str | Path, keys: Iterable[str] = ()) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from PIL import Image
 
 from sdr.report import facts, runs, tables, units
-from sdr.report.cost import Cost
 from sdr.report.figures import drawings
 from sdr.report.pictures import data_address, write_pictures
 from sdr.report.plot_gains import w0_gain
 from sdr.report.run import Run
 from sdr.report.templates import environment, look
+from sdr.train.cost import Cost
 
 
 def write_report(run: Run, cost: Cost, folder: Path) -> None:
@@ -40,9 +40,7 @@ def page(run: Run, cost: Cost, pictures: dict[str, dict[str, str]]) -> str:
         methods={"simsiam": "SimSiam", "byol": "BYOL"},
         domains=facts.domains(run),
         w0_gain=w0_gain,
-        chosen=[
-            cluster | {"sheet": _sheet(run, cluster["cluster"])} for cluster in facts.chosen_clusters(run)
-        ],
+        chosen=[cluster | {"sheet": _sheet(run, cluster["cluster"])} for cluster in facts.chosen_clusters(run)],
         clusters=[cluster | {"sheet": _sheet(run, cluster["cluster"])} for cluster in facts.clusters(run)],
         clustering=facts.clustering(run),
         cost=cost,

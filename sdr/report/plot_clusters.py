@@ -11,9 +11,7 @@ def draw_clusters(clusters: pd.DataFrame, palette: Palette) -> Figure:
     """Bars, largest cluster first: size, in full colour the majority domain; dashed: equal sizes."""
     figure, (axes,) = panel(2.9)
     ordered = clusters.sort_values("size", ascending=False, kind="stable")
-    common = (
-        ordered.groupby("domain")["size"].sum().sort_values(ascending=False).index[: len(palette.domains)]
-    )
+    common = ordered.groupby("domain")["size"].sum().sort_values(ascending=False).index[: len(palette.domains)]
     colour = dict(zip(common, palette.domains, strict=False))
     colours = [colour.get(domain, palette.dots) for domain in ordered["domain"]]
     position = range(len(ordered))

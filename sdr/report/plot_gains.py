@@ -21,9 +21,7 @@ def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
         gain = task.ranking["gain"].dropna().to_numpy()
         lines = {part: {"color": palette.muted} for part in ("boxprops", "whiskerprops")}
         lines |= {"medianprops": {"color": palette.ink}, "capprops": {"visible": False}}
-        axes.boxplot(
-            gain, positions=[row], orientation="horizontal", widths=0.6, whis=(0, 100), zorder=3, **lines
-        )
+        axes.boxplot(gain, positions=[row], orientation="horizontal", widths=0.6, whis=(0, 100), zorder=3, **lines)
         spread = row + jitter.uniform(-0.2, 0.2, len(gain)) * (len(gain) > 1)
         label = "sub-net" if row == 0 else None
         axes.scatter(gain, spread, s=12, color=palette.dots, linewidth=0, zorder=2, label=label)
@@ -45,9 +43,7 @@ def draw_histogram(task: TaskRun, palette: Palette) -> Figure:
     """How many sub-nets have which gain on one task (paper, Fig. 4b)."""
     figure, (axes,) = panel(2.5)
     gain = task.ranking["gain"].dropna().to_numpy()
-    axes.hist(
-        gain, bins=int(np.clip(2 * np.sqrt(len(gain)), 6, 40)), color=palette.dots, edgecolor=palette.paper
-    )
+    axes.hist(gain, bins=int(np.clip(2 * np.sqrt(len(gain)), 6, 40)), color=palette.dots, edgecolor=palette.paper)
     axes.axvline(0, color=palette.baseline, label="baseline")
     axes.axvline(w0_gain(task), color=palette.w0, linestyle="--", label="super-net W₀")
     axes.axvline(task.chosen["gain"], color=palette.sdr, label="SDR choice")
@@ -101,7 +97,9 @@ def _mean(gain: np.ndarray) -> float:
 
 def gain_of(task: TaskRun) -> str:
     """What a gain is a gain of: the score that routing used, and its unit."""
-    return f"{SCORES[task.route['score']]} gain over the baseline" + (", points" if task.route["score"] == "knn" else "")
+    return f"{SCORES[task.route['score']]} gain over the baseline" + (
+        ", points" if task.route["score"] == "knn" else ""
+    )
 
 
 def w0_gain(task: TaskRun) -> float:
@@ -112,9 +110,7 @@ def w0_gain(task: TaskRun) -> float:
 def _draw_tree(axes: Axes, task: TaskRun, levels: list, norm, colours, palette: Palette) -> None:
     n, chosen = len(task.ranking), int(task.route["subnet"])
     gain = [np.repeat([g for *_, g in cells], [width for _, width, _ in cells]) for _, cells in levels]
-    axes.imshow(
-        gain, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", extent=(0, n, len(levels), 0)
-    )
+    axes.imshow(gain, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", extent=(0, n, len(levels), 0))
     axes.hlines(range(1, len(levels)), 0, n, color=palette.paper, linewidth=1.2)
     for row, (_, cells) in enumerate(levels):
         if len(cells) <= 32:  # more would be all borders

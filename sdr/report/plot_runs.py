@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from sdr.base.run_log import StageRun
 from sdr.report.runs import PARTS, name_of, position, stretches
 from sdr.report.style import Palette, panel
 from sdr.report.units import duration
-from sdr.run_log import StageRun
 
 _UNITS = ((3 * 3600.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))  # from so many seconds
 _APART = 0.16  # share of the width between two dates, at least

@@ -19,9 +19,7 @@ def draw_scores(tasks: list[TaskRun], palette: Palette) -> Figure:
         low, high = zip(*(evaluation["linear_interval"] for evaluation in found), strict=True)
         colour = getattr(palette, network)
         axes.hlines(rows, low, high, color=colour, linewidth=2.2, alpha=0.55)
-        axes.plot(
-            [e["linear"] for e in found], rows, MARKERS[network], color=colour, markersize=5, label=label
-        )
+        axes.plot([e["linear"] for e in found], rows, MARKERS[network], color=colour, markersize=5, label=label)
     chance = [task.meta["chance"] for task in tasks]
     axes.plot(chance, range(len(tasks)), "|", color=palette.muted, markersize=16, label="chance")
     axes.set_yticks(range(len(tasks)), [task.name for task in tasks])

@@ -24,9 +24,7 @@ def draw_training(method: str, history: pd.DataFrame, history_sdr: pd.DataFrame,
     return figure
 
 
-def _curves(
-    axes: Axes, history: pd.DataFrame, history_sdr: pd.DataFrame, column: str, palette: Palette
-) -> None:
+def _curves(axes: Axes, history: pd.DataFrame, history_sdr: pd.DataFrame, column: str, palette: Palette) -> None:
     is_w0 = history_sdr["network"] == "W0"
     for label, rows, colour in (
         ("baseline", history, palette.baseline),
@@ -38,9 +36,7 @@ def _curves(
         curve = binned(rows, column)
         axes.plot(curve["step"], curve["mean"], color=colour, label=label)
         if colour == palette.sdr:
-            axes.fill_between(
-                curve["step"], curve["min"], curve["max"], color=colour, alpha=0.18, linewidth=0
-            )
+            axes.fill_between(curve["step"], curve["min"], curve["max"], color=colour, alpha=0.18, linewidth=0)
     for start in history_sdr.groupby("phase")["step"].min().iloc[1:]:
         axes.axvline(start, color=palette.muted, linewidth=0.8, linestyle=":")
     axes.grid(axis="y")

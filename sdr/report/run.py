@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
+from sdr.base.run_log import StageRun, read_log
 from sdr.report.files import read_csv, read_json
 from sdr.report.runs import last_runs
-from sdr.run_log import StageRun, read_log
 
 RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
@@ -119,9 +119,7 @@ def read_run(
     """
     root, names, others, sets = Path(artifacts), list(tasks), [*compare, *pruned], list(detection)
     if "mean" in names:
-        raise UserError(
-            "params.yaml: a task cannot be called `mean`: that row holds the mean; rename the task"
-        )
+        raise UserError("params.yaml: a task cannot be called `mean`: that row holds the mean; rename the task")
     checked = list(score_check)
     timing = {name: root / f"timing/{name}.json" for name in ("baseline", "sdrnet")}
     _refuse_stale(root, set(names), set(others), set(sets), set(detection_compare), set(checked))
@@ -163,10 +161,10 @@ def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
     table = root / "route" / name / "ranking.csv"
     ranking = read_csv(table, RANKING)
     if len(ranking) != n_subnets:
-        raise UserError(
-            f"{table}: ranks {len(ranking)} sub-nets and n_subnets is {n_subnets}; run `dvc repro`"
-        )
-    route = read_json(root / "route" / name / "route.json", ["subnet", "best", "method", "score", "value", "baseline", "w0"])
+        raise UserError(f"{table}: ranks {len(ranking)} sub-nets and n_subnets is {n_subnets}; run `dvc repro`")
+    route = read_json(
+        root / "route" / name / "route.json", ["subnet", "best", "method", "score", "value", "baseline", "w0"]
+    )
     if route["subnet"] not in set(ranking["subnet"]):
         raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
     baseline, sdr = (root / "eval" / kind / f"{name}.json" for kind in ("baseline", "sdr"))

@@ -4,18 +4,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sdr.run_log import StageRun
+from sdr.base.run_log import StageRun
 
 PARTS = {  # of the pipeline → its stages, in their order; the report itself is still running when it is written
     "corpus": ("prepare", "manifest", "prepare_task", "manifest_detection", "prepare_detection"),
     "training": ("pretrain", "extract", "cluster", "train_sdr", "calibrate"),
     "routing": ("route", "route_detection"),
     "evaluation": (
-        "linear_baseline", "linear_sdr", "backbone", "linear_compare", "prune", "linear_pruned", "check_scores",
-        "scores_baseline", "scores_sdr", "scores_pruned",
-        "finetune_baseline", "finetune_sdr", "finetune_compare",
+        "linear_baseline",
+        "linear_sdr",
+        "backbone",
+        "linear_compare",
+        "prune",
+        "linear_pruned",
+        "check_scores",
+        "scores_baseline",
+        "scores_sdr",
+        "scores_pruned",
+        "finetune_baseline",
+        "finetune_sdr",
+        "finetune_compare",
     ),
-}  # fmt: skip
+}
 PART_OF = {stage: part for part, stages in PARTS.items() for stage in stages}
 
 _IDLE = 60.0  # seconds without a run that are cut out of the axis ...

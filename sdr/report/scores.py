@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.report.files import read_csv, read_json
 
 PROTOCOLS = ("linear", "knn")

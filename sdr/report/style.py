@@ -100,6 +100,4 @@ def panel(height: float, rows: int = 1) -> tuple[Figure, list[Axes]]:
 def legend_above(figure: Figure, axes: Axes, columns: int = 4) -> None:
     """Put the legend of `axes` above the figure, clear of the data."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4, handletextpad=0.5
-    )
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4, handletextpad=0.5)

@@ -43,10 +43,7 @@ def summary(tasks: list[TaskRun]) -> dict[str, Scores]:
     if tables:
         tables["mean"] = mean(list(tables.values()))
     return {
-        name: {
-            protocol: {column: round(value, 2) for column, value in row.items()}
-            for protocol, row in table.items()
-        }
+        name: {protocol: {column: round(value, 2) for column, value in row.items()} for protocol, row in table.items()}
         for name, table in tables.items()
     }
 
@@ -95,9 +92,7 @@ def markdown(tasks: list[TaskRun], sets: list[DetectionRun]) -> str:
 def _result(tasks: list[TaskRun]) -> str:
     if not tasks:
         return "No task in `params.yaml`: nothing was evaluated.\n"
-    headings = [
-        f"{name} {column}" for name in ("linear", "kNN") for column in ("baseline", "W_0", "SDR", "gain")
-    ]
+    headings = [f"{name} {column}" for name in ("linear", "kNN") for column in ("baseline", "W_0", "SDR", "gain")]
     lines = [
         _line(["task", "metric", *headings, "raw pixels", "chance"]),
         _line([":--", ":--", *["--:"] * 10]),

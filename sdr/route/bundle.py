@@ -15,12 +15,12 @@ import torch
 from safetensors.numpy import load_file
 from torch import nn
 
-from sdr.errors import UserError
-from sdr.hashing import sha256
-from sdr.outputs import write_json
+from sdr.base.errors import UserError
+from sdr.base.hashing import sha256
+from sdr.base.outputs import write_json
 from sdr.route.prior import Clusters
 from sdr.route.trained import TrainedSdr
-from sdr.ssl.store import load_network
+from sdr.ssl.folder import load_network
 
 FORMAT = 1  # of the folders and the seal
 SEAL = "calibration/seal.json"
@@ -55,7 +55,9 @@ class Bundle:
 
 def seal(root: Path, calibration: Path, **facts: object) -> None:
     """Write seal.json into the folder `calibration`, which is about to become that of `root`; `facts` are added."""
-    files = {file: sha256(calibration / Path(file).name if file.startswith("calibration") else root / file) for file in FILES}
+    files = {
+        file: sha256(calibration / Path(file).name if file.startswith("calibration") else root / file) for file in FILES
+    }
     versions = {"python": platform.python_version()} | {p: version(p) for p in ("torch", "torchvision", "timm")}
     write_json(calibration / "seal.json", {"format": FORMAT, **facts, "versions": versions, "files": files})
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sdr.nets.calibrate import batch_norms
 from sdr.nets.paths import N_STAGES, path_of
 from sdr.nets.supernet import blocks, split_axes
-from sdr.route.calibrate import batch_norms
 from sdr.route.trained import TrainedSdr
 
 DEPTH = N_STAGES + 1  # parts of a network

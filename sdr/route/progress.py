@@ -2,9 +2,9 @@
 
 import json
 
-from sdr.outputs import write_json
-from sdr.ranks import from_first, rank
-from sdr.scratch import scratch
+from sdr.base.outputs import write_json
+from sdr.base.ranks import from_first, rank
+from sdr.base.scratch import scratch
 
 
 class Progress:

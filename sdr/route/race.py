@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
-from sdr.params import Section
+from sdr.base.params import Section
 from sdr.route.progress import Progress
 from sdr.route.score import Score
 from sdr.route.tree import Embedder
@@ -72,9 +72,12 @@ def race(
         else:
             images = min(len(order), max(params.least, params.per_class * score.n_classes))
         bar = tqdm(
-            embed(candidates, order[seen:images]), f"round {len(rounds) + 1}, {images:,} images",
-            len(candidates), unit=" sub-nets", disable=None,
-        )  # fmt: skip
+            embed(candidates, order[seen:images]),
+            f"round {len(rounds) + 1}, {images:,} images",
+            len(candidates),
+            unit=" sub-nets",
+            disable=None,
+        )
         new = dict(bar)
         features = {i: np.concatenate([features[i], new[i]]) if seen else new[i] for i in candidates}
         seen, y = images, targets[order[:images]]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from sdr.base.outputs import write_csv, write_json
+from sdr.evaluate.knn import Knn
 from sdr.nets.paths import path_of
-from sdr.outputs import write_csv, write_json
 from sdr.route.bundle import Bundle
-from sdr.route.knn import Knn
 from sdr.route.search import Labelled, Ranking, Search
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sdr.train.randomness import numpy_rng
+from sdr.base.randomness import numpy_rng
 
 
 def balanced_order(targets: np.ndarray, seed: int) -> np.ndarray:

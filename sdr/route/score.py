@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from sdr.route.knn import Knn, leave_one_out
+from sdr.evaluate.knn import Knn, leave_one_out
+from sdr.evaluate.metrics import bootstrap, score
 from sdr.route.transferability import hscore, logme
-from sdr.transfer.metrics import bootstrap, score
 
 ScoreName = Literal["knn", "logme", "hscore"]
 

@@ -14,9 +14,9 @@ from pydantic import Field, PositiveInt
 from torch import nn
 from tqdm import tqdm
 
+from sdr.base.params import Section
+from sdr.evaluate.knn import Knn
 from sdr.nets.embed import Embedding, embed
-from sdr.params import Section
-from sdr.route.knn import Knn
 from sdr.route.prior import Clusters
 from sdr.route.progress import Progress
 from sdr.route.race import Halving, Round, race

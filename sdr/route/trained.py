@@ -8,14 +8,14 @@ from safetensors.torch import load_file
 from timm.models.resnet import ResNet
 from torch import Tensor
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
+from sdr.nets.calibrate import set_statistics
 from sdr.nets.heads import Heads
 from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
-from sdr.route.calibrate import set_statistics
+from sdr.ssl.folder import load_network
 from sdr.ssl.method import build
 from sdr.ssl.simsiam import SimSiam
-from sdr.ssl.store import load_network
 
 
 class TrainedSdr:

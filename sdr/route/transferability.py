@@ -7,7 +7,7 @@ never arise. All of it is float64.
 
 import numpy as np
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 
 # Noise-to-signal ratios t to look at, where the largest eigenvalue of XᵀX is 1. Below 1e-12 the features
 # explain a class to float32's precision; above 1e6 they explain none of it.

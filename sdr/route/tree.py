@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
+from sdr.base.ranks import gather, part, world
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.paths import N_STAGES, path_of
-from sdr.ranks import gather, part, world
 from sdr.route.parts import DEPTH, Parts
 from sdr.route.trained import TrainedSdr
 

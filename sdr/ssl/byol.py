@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from sdr.base.params import Section
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
-from sdr.params import Section
 from sdr.ssl.simsiam import SimSiam, negative_cosine
 
 

@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr.data.views import Draws, Views, draw, empty_views, make_views, part_of
-from sdr.ranks import equal_part
+from sdr.base.randomness import draw_batch, torch_rng
+from sdr.base.ranks import equal_part
+from sdr.ssl.views import Draws, Views, draw, empty_views, make_views, part_of
 from sdr.train.pairs import Pairs
-from sdr.train.randomness import draw_batch, torch_rng
 from sdr.train.schedule import W0, Schedule
 
 AHEAD = 2  # batches that wait ready
 
 
 class Images(Protocol):
-    """Where batches come from, `sdr.data.store.ImageStore` say."""
+    """Where batches come from, `sdr.corpus.store.ImageStore` say."""
 
     def __len__(self) -> int: ...
 
@@ -128,9 +128,7 @@ class Batches:
         else:
             images = self._pixels[torch.from_numpy(rows).to(self._device)]
         height, width = images.shape[1:3]
-        draws = [
-            draw(self._size, height, width, self._views, i, torch_rng(seed, "views", step, i + 1)) for i in (0, 1)
-        ]
+        draws = [draw(self._size, height, width, self._views, i, torch_rng(seed, "views", step, i + 1)) for i in (0, 1)]
         draws = [part_of(drawn, self._part.start, self._part.stop) for drawn in draws]
         return Batch(step, network, images, (draws[0], draws[1]))
 

@@ -8,7 +8,7 @@ import torch
 from pydantic import PositiveInt
 from torch import nn
 
-from sdr.params import Section
+from sdr.base.params import Section
 
 
 class Device(Section):

@@ -6,13 +6,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from sdr.data.parts import PartName
-from sdr.data.views import Views
+from sdr.base.params import Section
+from sdr.corpus.parts import PartName
 from sdr.nets.backbone import Backbone, Width
 from sdr.nets.heads import Heads
-from sdr.params import Section
 from sdr.ssl.byol import Target
 from sdr.ssl.method import Method
+from sdr.ssl.views import Views
 from sdr.train.compute import Compute
 from sdr.train.loop import Training
 from sdr.train.optimizers import Optimization
@@ -63,15 +63,21 @@ class Common:
 
     @classmethod
     def of(cls, params: dict[str, Any]) -> "Common":
-        """From what `sdr.params.load` gave, which may be more."""
+        """From what `sdr.base.params.load` gave, which may be more."""
         return cls(**{field.name: params[field.name] for field in fields(cls)})
 
     def training(self, stage: str, spec: Backbone, **others: Any) -> Training:
         """A training with these."""
         return Training(
-            stage=stage, method=self.method, target=self.byol, spec=spec, heads=self.heads, views=self.views,
-            compute=self.compute, **others,
-        )  # fmt: skip
+            stage=stage,
+            method=self.method,
+            target=self.byol,
+            spec=spec,
+            heads=self.heads,
+            views=self.views,
+            compute=self.compute,
+            **others,
+        )
 
 
 def baseline(params: Pretrain, common: Common, part: int, corpus: int) -> Training:
@@ -79,9 +85,13 @@ def baseline(params: Pretrain, common: Common, part: int, corpus: int) -> Traini
     images = part if params.epoch == "part" else corpus
     schedule = Schedule(_steps(params.epochs, images, params.optimization), 1, 1, 1.0, 1.0, 1.0, True, common.seed)
     return common.training(
-        "pretrain", common.backbone.single(params.width), optimization=params.optimization, schedule=schedule, images=images,
+        "pretrain",
+        common.backbone.single(params.width),
+        optimization=params.optimization,
+        schedule=schedule,
+        images=images,
         log_every=params.log_every,
-    )  # fmt: skip
+    )
 
 
 def sdr(params: Sdr, common: Common, assignment: np.ndarray, n_subnets: int) -> Training:
@@ -98,13 +108,21 @@ def sdr(params: Sdr, common: Common, assignment: np.ndarray, n_subnets: int) -> 
         seed=common.seed,
     )
     distillation = Distillation(
-        loss=params.distill, views=params.distill_views, weight=params.distill_weight, train_teacher=params.train_teacher
+        loss=params.distill,
+        views=params.distill_views,
+        weight=params.distill_weight,
+        train_teacher=params.train_teacher,
     )
     return common.training(
-        "train_sdr", common.backbone, optimization=params.optimization, schedule=schedule, images=images,
-        subsets=subsets(assignment, n_subnets, params.subsets, common.seed), distillation=distillation,
+        "train_sdr",
+        common.backbone,
+        optimization=params.optimization,
+        schedule=schedule,
+        images=images,
+        subsets=subsets(assignment, n_subnets, params.subsets, common.seed),
+        distillation=distillation,
         log_every=params.log_every,
-    )  # fmt: skip
+    )
 
 
 def _steps(epochs: float, images: int, params: Optimization) -> int:

@@ -8,27 +8,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr.data.views import Views
-from sdr.errors import UserError
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.errors import UserError
+from sdr.base.randomness import derive
+from sdr.base.ranks import any_of, from_first, rank, world
+from sdr.base.scratch import scratch
+from sdr.base.signals import deferred_signals
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
-from sdr.ranks import any_of, from_first, rank, world
-from sdr.scratch import scratch
 from sdr.ssl.byol import Target
 from sdr.ssl.method import CLASSES, Method, build
 from sdr.ssl.simsiam import SimSiam
+from sdr.ssl.views import Views
 from sdr.train.batches import Batches, Images
-from sdr.train.checkpoint import Checkpoints
 from sdr.train.compute import Compute, determinism, place
 from sdr.train.memory import keep_freed_memory
 from sdr.train.norms import batch_statistics
 from sdr.train.optimizers import Optimization
 from sdr.train.pairs import Pairs
-from sdr.train.randomness import derive
 from sdr.train.schedule import W0, Schedule, cosine
-from sdr.train.signals import deferred_signals
 from sdr.train.step import Distillation, Outcome, Rates, Trainee
 from sdr.train.watch import Watch, peak_mib
 
@@ -92,12 +92,16 @@ def train(
         ) from None
 
 
-def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.device) -> tuple[SimSiam, list[dict], dict]:
+def _train(
+    job: Training, data: Images, checkpoints: Checkpoints, device: torch.device
+) -> tuple[SimSiam, list[dict], dict]:
     settings = job.compute.on(device)
     if device.type == "cpu":
         keep_freed_memory()
     state = from_first(checkpoints.load() if rank() == 0 else None)
-    step, history, cost = (state["step"], state["history"], state["cost"]) if state else (0, [], {"seconds": 0.0, "waited": 0.0})
+    step, history, cost = (
+        (state["step"], state["history"], state["cost"]) if state else (0, [], {"seconds": 0.0, "waited": 0.0})
+    )
     with ExitStack() as stack:
         pairs = stack.enter_context(Pairs(device, wanted=world() == 1 and settings.side_by_side))
         torch.manual_seed(derive(job.schedule.seed, "weights"))
@@ -118,8 +122,19 @@ def _train(job: Training, data: Images, checkpoints: Checkpoints, device: torch.
         stack.callback(watch.close)
         watch.good = checkpoints.last
         signals = stack.enter_context(deferred_signals())
-        began, batches = time.perf_counter(), Batches(
-            data, job.subsets, job.schedule, job.optimization.batch_size, job.views, step, device, settings.resident, pairs
+        began, batches = (
+            time.perf_counter(),
+            Batches(
+                data,
+                job.subsets,
+                job.schedule,
+                job.optimization.batch_size,
+                job.views,
+                step,
+                device,
+                settings.resident,
+                pairs,
+            ),
         )
 
         def spent() -> dict:

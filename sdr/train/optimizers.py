@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from sdr.params import Section
+from sdr.base.params import Section
 from sdr.ssl.simsiam import SimSiam
 
 
@@ -34,7 +34,9 @@ def make_optimizer(network: SimSiam, params: Optimization, fused: bool) -> torch
     parts = [encoder, [*network.predictor.parameters()]]
     if params.optimizer == "sgd":
         groups = [{"params": part, "predictor": i == 1} for i, part in enumerate(parts)]
-        optimizer = torch.optim.SGD(groups, lr=0.0, momentum=params.momentum, weight_decay=params.weight_decay, fused=fused)
+        optimizer = torch.optim.SGD(
+            groups, lr=0.0, momentum=params.momentum, weight_decay=params.weight_decay, fused=fused
+        )
     else:
         from timm.optim.lars import Lars
 

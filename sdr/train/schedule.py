@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from sdr.train.randomness import numpy_rng
+from sdr.base.randomness import numpy_rng
 
 W0 = -1  # the super-net, beside the sub-nets 0 … n − 1
 

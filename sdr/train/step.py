@@ -10,9 +10,9 @@ from pydantic import PositiveFloat
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sdr.errors import UserError
-from sdr.params import Section
-from sdr.ranks import world
+from sdr.base.errors import UserError
+from sdr.base.params import Section
+from sdr.base.ranks import world
 from sdr.ssl.byol import Byol
 from sdr.ssl.distill import l2_loss, siamkd_loss
 from sdr.ssl.simsiam import SimSiam

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from sdr.train.randomness import numpy_rng
+from sdr.base.randomness import numpy_rng
 
 Subsets = Literal["cluster", "random", "all"]
 

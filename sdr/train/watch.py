@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from sdr.errors import UserError
-from sdr.ranks import mean, rank
+from sdr.base.errors import UserError
+from sdr.base.ranks import mean, rank
 from sdr.train.schedule import W0
 from sdr.train.step import Outcome, Rates
 
@@ -58,9 +58,13 @@ class Watch:
         self._began = self._time = time.perf_counter()
         self._start = self._seen = start
         self._live = scratch / "live" / f"{stage}.csv"
-        if self._first and self._live.exists():  # of the run that goes on here, up to its checkpoint; or of an older one
+        if (
+            self._first and self._live.exists()
+        ):  # of the run that goes on here, up to its checkpoint; or of an older one
             lines = self._live.read_text().splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("\n") and line[:1].isdigit()]  # other runs may write here too
+            whole = [
+                line for line in lines if line.endswith("\n") and line[:1].isdigit()
+            ]  # other runs may write here too
             kept = [line for line in whole if int(line.split(",")[0]) < start]
             self._live.write_text("".join(lines[:1] + kept if kept else []))
 

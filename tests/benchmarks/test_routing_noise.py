@@ -8,10 +8,10 @@ import pytest
 from scipy.stats import ttest_rel
 
 from benchmarks import routing_noise
+from sdr.base.params import load
+from sdr.evaluate.knn import Knn
 from sdr.nets.embed import Embedding, evaluation_view
-from sdr.params import load
 from sdr.route.bundle import open_bundle
-from sdr.route.knn import Knn
 from sdr.route.parts import Parts
 from sdr.route.progress import Progress
 from sdr.route.sample import balanced_order
@@ -52,7 +52,9 @@ def root(tmp_path_factory):
 def test_replay_gives_and_counts_what_an_embedder_does(root):
     trained, images, rows = open_bundle(root, CPU).trained, pictures(20, 5), np.array([3, 0, 19, 7])
     features = np.stack([x for _, x in Embedder(trained, images, SHOW, CPU, True)(range(16), np.arange(20))])
-    replay = routing_noise.Replay(features, Parts(trained).macs(evaluation_view(images[:1], 16, CPU)), trained.spec.groups)
+    replay = routing_noise.Replay(
+        features, Parts(trained).macs(evaluation_view(images[:1], 16, CPU)), trained.spec.groups
+    )
     embedder = Embedder(trained, images, SHOW, CPU, True)
     for numbers in (range(16), [9, 2, 3], [14]):
         expected = dict(embedder(numbers, rows))
@@ -97,7 +99,18 @@ def test_the_program_on_toys(root, tmp_path, monkeypatch):
     _write(tmp_path / "tasks/stripes", task)
 
     def run():
-        options = ["--supernet", root, "--features", tmp_path / "kept", "--tasks", tmp_path / "tasks", "--orders", 2, "--seed", 3]
+        options = [
+            "--supernet",
+            root,
+            "--features",
+            tmp_path / "kept",
+            "--tasks",
+            tmp_path / "tasks",
+            "--orders",
+            2,
+            "--seed",
+            3,
+        ]
         monkeypatch.setattr("sys.argv", ["routing_noise.py", *map(str, options), "--out", str(tmp_path / "out.json")])
         routing_noise.main()
         return json.loads((tmp_path / "out.json").read_text())

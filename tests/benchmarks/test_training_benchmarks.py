@@ -36,10 +36,28 @@ def run(program, monkeypatch, tmp_path, *arguments) -> dict:
 
 
 def test_training(monkeypatch, tmp_path, profile):
-    options = ["--rounds", 2, "--warm", 1, "--steps", 2, "--fabricated", 40, "--squares", 16, "--size", 16, 24, "--levers"]
+    options = [
+        "--rounds",
+        2,
+        "--warm",
+        1,
+        "--steps",
+        2,
+        "--fabricated",
+        40,
+        "--squares",
+        16,
+        "--size",
+        16,
+        24,
+        "--levers",
+    ]
     monkeypatch.setattr("benchmarks.compute_levers.variants", _few)
     found = run(training, monkeypatch, tmp_path, "--profile", profile, *options)
-    assert [(r["view"], r["stored"], r["batch"], r["images"]) for r in found["runs"]] == [(16, 16, 8, 40), (24, 24, 8, 40)]
+    assert [(r["view"], r["stored"], r["batch"], r["images"]) for r in found["runs"]] == [
+        (16, 16, 8, 40),
+        (24, 24, 8, 40),
+    ]
     for one in found["runs"]:
         peer = {"lightly"} if lightly_simsiam.installed() else set()
         assert set(one["images_per_s"]) == {"bare step", "whole loop"} | peer
@@ -86,7 +104,10 @@ def test_cost_of_subnets(monkeypatch, tmp_path, profile, capsys):
     assert [line["cost"] for line in found["table"]][0] == 1
     assert [round(line["paper"], 3) for line in found["table"]] == [1, 1.423, 1.538]
     assert set(found["growth"]) == {"sub-net of 4", "sub-net of 16"}
-    taught = {(line["w0_share"], line["distill_views"], line["teacher_bf16"], line["train_teacher"]) for line in found["levers"]}
+    taught = {
+        (line["w0_share"], line["distill_views"], line["teacher_bf16"], line["train_teacher"])
+        for line in found["levers"]
+    }
     assert taught >= {(share, views, bf16, False) for share in (0.2, 0.4) for views in (1, 2) for bf16 in (False, True)}
     assert {line["epochs"] for line in found["levers"] if line["train_teacher"]} == {10.0}  # half of 20
     assert "paper" in capsys.readouterr().out

@@ -8,16 +8,25 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import adjusted_rand_score
 
+from sdr.base.errors import UserError
 from sdr.cluster import directions
 from sdr.cluster.prototypes import Cluster, _fill, fit
-from sdr.errors import UserError
 
 
 def section(**changes) -> Cluster:
     values = {
-        "mapping": "index", "epsilon": 0.05, "tolerance": 1e-4, "max_iterations": 200, "epochs": 8, "lr": 0.3, "momentum": 0.9,
-        "batch_size": 64, "temperature": 0.1, "centre": True, "min_share": 0.0,
-    }  # fmt: skip
+        "mapping": "index",
+        "epsilon": 0.05,
+        "tolerance": 1e-4,
+        "max_iterations": 200,
+        "epochs": 8,
+        "lr": 0.3,
+        "momentum": 0.9,
+        "batch_size": 64,
+        "temperature": 0.1,
+        "centre": True,
+        "min_share": 0.0,
+    }
     return Cluster(**{**values, **changes})
 
 

@@ -19,9 +19,7 @@ def cosines(n: int, k: int, seed: int = 0, dtype=torch.float64) -> torch.Tensor:
     return (unit(features, dim=1) @ unit(centroids, dim=1).T).to(dtype)
 
 
-def solve(
-    scores: torch.Tensor, epsilon: float, tolerance: float = 1e-9, iterations: int = 20_000
-) -> torch.Tensor:
+def solve(scores: torch.Tensor, epsilon: float, tolerance: float = 1e-9, iterations: int = 20_000) -> torch.Tensor:
     return plan(scores, sinkhorn(scores, epsilon, tolerance, iterations), epsilon)
 
 

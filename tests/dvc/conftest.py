@@ -36,9 +36,7 @@ class Repo:
             text=True,
             timeout=580,
         )
-        assert ok in (None, result.returncode == 0), (
-            f"{' '.join(command)}: {result.returncode}\n{result.stdout}"
-        )
+        assert ok in (None, result.returncode == 0), f"{' '.join(command)}: {result.returncode}\n{result.stdout}"
         return result.stdout
 
     def dvc(self, *args: str, **kwargs) -> str:
@@ -86,11 +84,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        **{
-            f"GIT_{who}_{what}": "tester@localhost"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL")
-        },
+        **{f"GIT_{who}_{what}": "tester@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -123,7 +117,7 @@ def shorten(path: Path) -> None:
     pipeline = yaml.safe_load(path.read_text())
     for stage in pipeline["stages"].values():
         stage = stage.get("do", stage)
-        stage["deps"] = [dep for dep in stage["deps"] if not dep.startswith("sdr/") or dep == "sdr/errors.py"]
+        stage["deps"] = [dep for dep in stage["deps"] if not dep.startswith("sdr/") or dep == "sdr/base/errors.py"]
     path.write_text(yaml.safe_dump(pipeline, sort_keys=False))
 
 

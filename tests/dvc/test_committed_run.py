@@ -20,13 +20,15 @@ def test_a_clone_without_the_outputs_begins_no_experiment_that_could_not_end(new
     shutil.copy(ROOT / "dvc.lock", repo.root)
     repo.commit()
     said = repo.run("python", "-m", "tools.experiments", "table3", ok=False)
-    assert "error: dvc.lock names report/, which DVC's cache lacks" in said and "`make repro` or `dvc pull` first" in said
+    assert (
+        "error: dvc.lock names report/, which DVC's cache lacks" in said and "`make repro` or `dvc pull` first" in said
+    )
 
 
 def test_a_stale_dvc_lock_is_seen(repo, tmp_path):
     clone = repo.clone(tmp_path / "clone")
     assert current(clone)
-    with (clone.root / "sdr/errors.py").open("a") as file:
+    with (clone.root / "sdr/base/errors.py").open("a") as file:
         file.write("# changed\n")
     assert not current(clone)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sdr.params import declared_names
+from sdr.base.params import declared_names
 from tools.stage_deps import PROGRAM, stages
 
 ROOT = Path(__file__).parents[2]
@@ -33,18 +33,17 @@ def test_every_program_is_a_stage():
 def test_artifacts_that_a_program_names_are_declared(program):
     """Whatever a program writes as "artifacts/…" is a dependency or output of (one of) its stages."""
     tree = ast.parse((ROOT / "stages" / f"{program}.py").read_text())
-    named = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     # "artifacts" alone is the report's: it reads what it declares, folder by folder.
     named = {name for name in named if name.startswith("artifacts/")}
     declared = set()
     for stage in PIPELINE["stages"].values():
         stage = stage.get("do", stage)
         if PROGRAM.search(stage["cmd"])[1] == program:
-            declared |= {re.sub(r"\$\{.*", "", path) for path in [*stage["deps"], *map(str, [*stage.get("outs", []), *stage.get("metrics", [])])]}
+            declared |= {
+                re.sub(r"\$\{.*", "", path)
+                for path in [*stage["deps"], *map(str, [*stage.get("outs", []), *stage.get("metrics", [])])]
+            }
     for name in named:
         assert any(name.startswith(path) or path.startswith(name) for path in declared), name
 
@@ -53,11 +52,7 @@ def test_artifacts_that_a_program_names_are_declared(program):
 def test_declared_parameters_are_those_that_the_program_loads(program):
     """One too few fails when the stage runs; one too many would run it again for nothing."""
     tree = ast.parse((ROOT / "stages" / f"{program}.py").read_text())
-    calls = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load"
-    ]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load"]
     loaded = {re.sub("__", ".", word) for call in calls for word in literal_keywords(call)}
     for stage in PIPELINE["stages"].values():
         stage = stage.get("do", stage)

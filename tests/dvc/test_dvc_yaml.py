@@ -3,9 +3,15 @@
 import yaml
 
 TABLES = {"report", "scores_baseline", "scores_sdr"}  # of all tasks
-AFTER_N_SUBNETS = {"cluster", "train_sdr", "calibrate", "report", "scores_sdr", "route_detection@demo", "finetune_sdr@demo"} | {
-    f"{stage}@{task}" for stage in ("route", "linear_sdr") for task in ("shapes", "flowers")
-}
+AFTER_N_SUBNETS = {
+    "cluster",
+    "train_sdr",
+    "calibrate",
+    "report",
+    "scores_sdr",
+    "route_detection@demo",
+    "finetune_sdr@demo",
+} | {f"{stage}@{task}" for stage in ("route", "linear_sdr") for task in ("shapes", "flowers")}
 
 
 def of_task(name):
@@ -141,7 +147,7 @@ def test_prune_with_nothing_to_do_changes_nothing(repo):
 
 def test_a_parameter_that_is_not_declared_cannot_be_read(repo):
     (repo.root / "stages/extract.py").write_text(
-        "from sdr.errors import program\nfrom sdr.params import load\n"
+        "from sdr.base.errors import program\nfrom sdr.base.params import load\n"
         "@program\ndef main():\n    load(n_subnets=int)\nmain()\n"
     )
     output = repo.dvc("repro", "--single-item", "extract", ok=False)

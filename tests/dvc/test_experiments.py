@@ -39,9 +39,14 @@ class Workplace:
     def start(self, *arguments: str) -> subprocess.Popen:
         command = [sys.executable, "-c", HURRY, *arguments]
         return subprocess.Popen(
-            command, cwd=self.repo.root, env=self.repo.env | {"STAND_IN": str(self.seen)}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            command,
+            cwd=self.repo.root,
+            env=self.repo.env | {"STAND_IN": str(self.seen)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def experiments(self, *arguments: str, status: int = 0) -> str:
         """Run the command to its end; return what it says."""
@@ -80,10 +85,7 @@ class Workplace:
         found = []
         for process in psutil.process_iter():
             try:
-                if (
-                    Path(process.cwd()).is_relative_to(self.repo.root)
-                    and process.status() != psutil.STATUS_ZOMBIE
-                ):
+                if Path(process.cwd()).is_relative_to(self.repo.root) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except psutil.Error:
                 pass
@@ -174,14 +176,14 @@ def test_another_commit_with_the_same_inputs_keeps_them_in_a_clone_their_lines_a
     assert "4 experiments, 0 to run" in other.experiments("table", "--list", "--only-new")
     assert "4 experiments, 4 to run" in other.experiments("table", "--list")
     for line, runs in (("# a comment", 0), ("CHANGED = True", 4)):
-        with (clone / "sdr/errors.py").open("a") as file:
+        with (clone / "sdr/base/errors.py").open("a") as file:
             file.write(f"{line}\n")
         other.repo.commit("Code")
         assert f"4 experiments, {runs} to run" in other.experiments("table", "--list", "--only-new")
     assert "no experiment has finished" in other.repo.run("python", "-m", "tools.tables", ok=False)
 
 
-@pytest.mark.parametrize("file", ["params.yaml", "sdr/errors.py", "sdr/new.py"])
+@pytest.mark.parametrize("file", ["params.yaml", "sdr/base/errors.py", "sdr/new.py"])
 def test_uncommitted_inputs_are_refused(place, file):
     changed = place.repo.root / file
     before = changed.read_text() if changed.exists() else None
@@ -191,9 +193,7 @@ def test_uncommitted_inputs_are_refused(place, file):
     finally:
         changed.unlink() if before is None else changed.write_text(before)
     assert said[0] == "failing: 2 experiments, 2 to run"
-    assert (
-        said[1].startswith("error: commit your changes first") and said[2].endswith(file) and len(said) == 3
-    )
+    assert said[1].startswith("error: commit your changes first") and said[2].endswith(file) and len(said) == 3
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

@@ -43,7 +43,14 @@ TINY = {
             "warmup": 1,
             "batch": 4,
             "log_every": 1,
-            "routing": {"proxy_images": 40, "keep": 2, "explore": 0, "rungs": [1, 2], "survivors": [1], "val_images": 8},
+            "routing": {
+                "proxy_images": 40,
+                "keep": 2,
+                "explore": 0,
+                "rungs": [1, 2],
+                "survivors": [1],
+                "val_images": 8,
+            },
         }
     },
 }

@@ -24,6 +24,4 @@ def test_two_queued_experiments_and_one_start(repo):
 
 def states(repo) -> list[str]:
     lines = repo.dvc("queue", "status").splitlines()
-    return [
-        word for line in lines for word in line.split() if word in ("Queued", "Running", "Success", "Failed")
-    ]
+    return [word for line in lines for word in line.split() if word in ("Queued", "Running", "Success", "Failed")]

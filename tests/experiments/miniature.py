@@ -16,9 +16,9 @@ import yaml
 from PIL import Image
 from ruamel.yaml import YAML
 
-from sdr.data.store import ImageStore
-from sdr.params import declared_names
-from sdr.report.experiment_set import Experiment
+from sdr.base.params import declared_names
+from sdr.corpus.store import ImageStore
+from sdr.experiments.sets import Experiment
 from tests.dvc.stand_in import items
 
 ROOT = Path(__file__).parents[2]
@@ -168,8 +168,7 @@ def all_stages(pipeline: dict, params: dict) -> dict[str, dict]:
 
 def outs(stage: dict) -> list[str]:
     return [
-        next(iter(out)) if isinstance(out, dict) else out
-        for out in stage.get("outs", []) + stage.get("metrics", [])
+        next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", []) + stage.get("metrics", [])
     ]
 
 
@@ -196,9 +195,7 @@ def write_noise(root: Path) -> None:
     def picture(file: Path, number: int) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         colour = np.array([60 + 40 * number, 230 - 40 * number, 128])
-        Image.fromarray((colour + rng.normal(0, 40, (SIZE, SIZE, 3))).clip(0, 255).astype(np.uint8)).save(
-            file
-        )
+        Image.fromarray((colour + rng.normal(0, 40, (SIZE, SIZE, 3))).clip(0, 255).astype(np.uint8)).save(file)
 
     for number, name in enumerate(CLASSES):
         for i in range(PER_CLASS):

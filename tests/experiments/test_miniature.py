@@ -12,18 +12,16 @@ import numpy as np
 import pytest
 import yaml
 
-from sdr.data.store import ImageStore
+from sdr.compare.backbones import load_resnet
+from sdr.corpus.store import ImageStore
+from sdr.experiments.sets import ExperimentSet, Row, experiment_of, read_set, set_names
 from sdr.nets.backbone import Backbone, resnet
-from sdr.report.experiment_set import ExperimentSet, Row, experiment_of, read_set, set_names
-from sdr.ssl.store import count
-from sdr.transfer.backbones import load_resnet
+from sdr.ssl.folder import count
 from tests.experiments.miniature import ROOT, Miniature, changed
 from tools.tables import line
 
 SETS = {name: read_set(name, ROOT / "experiments") for name in set_names(ROOT / "experiments")}
-ROWS = [
-    pytest.param(found, row, id=f"{name}-{row.name}") for name, found in SETS.items() for row in found.rows
-]
+ROWS = [pytest.param(found, row, id=f"{name}-{row.name}") for name, found in SETS.items() for row in found.rows]
 SPEC = Backbone(**changed({})["backbone"])
 
 
@@ -31,9 +29,7 @@ SPEC = Backbone(**changed({})["backbone"])
 def mini(tmp_path_factory):
     root = tmp_path_factory.mktemp("miniature")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "sdr.errors.signal.signal", lambda *_: None
-        )  # the handlers of a program are not pytest's
+        patch.setattr("sdr.base.errors.signal.signal", lambda *_: None)  # the handlers of a program are not pytest's
         yield Miniature(root)
 
 
@@ -97,9 +93,7 @@ def test_no_stage_runs_twice_for_the_same_inputs(mini, run):
             run(found, row)
     stages = [name for name, _ in mini.ran]
     assert stages.count("prepare") == stages.count("prepare_task@noise") == 1
-    different = {
-        json.dumps(pretraining(folder), sort_keys=True) for name, folder in mini.ran if name == "pretrain"
-    }
+    different = {json.dumps(pretraining(folder), sort_keys=True) for name, folder in mini.ran if name == "pretrain"}
     assert stages.count("pretrain") == len(different)
     before = len(mini.ran)
     run(SETS["fig1"], SETS["fig1"].rows[0])
@@ -130,9 +124,7 @@ def test_a_part_trains_on_its_images_alone_and_equal_steps_are_equal(mini, with_
         assert set(domains[sorted(mini.read[where, "pretrain"])]) == expected
     share = np.isin(domains, list(shown)).mean()
     assert config(steps, "baseline")["steps"] == config(everything, "baseline")["steps"] > 2
-    assert config(epochs, "baseline")["steps"] == pytest.approx(
-        share * config(everything, "baseline")["steps"], abs=1
-    )
+    assert config(epochs, "baseline")["steps"] == pytest.approx(share * config(everything, "baseline")["steps"], abs=1)
 
 
 def test_the_wide_baseline_is_a_supernet_and_what_is_pruned_of_it_a_subnet(run):
@@ -140,9 +132,7 @@ def test_the_wide_baseline_is_a_supernet_and_what_is_pruned_of_it_a_subnet(run):
     folder = run(SETS["table3"], rows["structured"])
     wide, narrow = (count(resnet(SPEC, widths)) for widths in (SPEC.supernet_widths, SPEC.subnet_widths))
     assert config(folder, "baseline")["parameters"]["supernet"] == wide > narrow
-    whole, holed = (
-        load_resnet(folder / f"artifacts/backbones/{how}") for how in ("structured", "unstructured")
-    )
+    whole, holed = (load_resnet(folder / f"artifacts/backbones/{how}") for how in ("structured", "unstructured"))
     assert count(whole) == narrow and count(holed) == wide
     assert sum(int(p.count_nonzero()) for p in holed.parameters()) == narrow
     assert config(run(SETS["table3"], SETS["table3"].rows[0]), "baseline")["parameters"]["supernet"] == narrow

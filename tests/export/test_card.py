@@ -48,12 +48,32 @@ FULL = replace(
     versions={"torch": "2.11.0", "timm": "1.0.20"},
 )
 ALL = (
-    "3, of 0 to 16", "0-0-1-2", "numbers", "basic blocks", "1, 2, 1, 1", "8, 12, 16, 20", "deep", "1,234,567",
-    "20 features", "64 × 64", "0.485, 0.456, 0.406", "0.229, 0.224, 0.225", "bicubic", "pictures of mine", "11,231",
-    "007dc6cf", "7,130", "(samples/first.png)", "(samples/second%20one.png)",
-    "| numbers | linear, top-1 | 79.7 | 76.3 to 82.8 |", "| letters | kNN | 65.2 |", "dvc repro route@numbers",
-    "torch 2.11.0, timm 1.0.20", "model.onnx", "model.pt2",
-)  # fmt: skip
+    "3, of 0 to 16",
+    "0-0-1-2",
+    "numbers",
+    "basic blocks",
+    "1, 2, 1, 1",
+    "8, 12, 16, 20",
+    "deep",
+    "1,234,567",
+    "20 features",
+    "64 × 64",
+    "0.485, 0.456, 0.406",
+    "0.229, 0.224, 0.225",
+    "bicubic",
+    "pictures of mine",
+    "11,231",
+    "007dc6cf",
+    "7,130",
+    "(samples/first.png)",
+    "(samples/second%20one.png)",
+    "| numbers | linear, top-1 | 79.7 | 76.3 to 82.8 |",
+    "| letters | kNN | 65.2 |",
+    "dvc repro route@numbers",
+    "torch 2.11.0, timm 1.0.20",
+    "model.onnx",
+    "model.pt2",
+)
 
 
 def blocks(card: str, language: str) -> list[str]:
@@ -116,9 +136,16 @@ def test_special_characters_in_names_are_harmless():
     """Neither tables nor headings nor HTML come from names; a reader of Markdown sees the name as it was."""
     samples = ("a b)(c].png", "../../x.png", "|.png")
     card = model_card(
-        replace(FULL, name=NASTY, task=NASTY, corpus=NASTY, samples=samples, scores=(Score(NASTY, NASTY, 1.0),),
-                versions={NASTY: NASTY})
-    )  # fmt: skip
+        replace(
+            FULL,
+            name=NASTY,
+            task=NASTY,
+            corpus=NASTY,
+            samples=samples,
+            scores=(Score(NASTY, NASTY, 1.0),),
+            versions={NASTY: NASTY},
+        )
+    )
     plain = model_card(replace(FULL, samples=samples, scores=FULL.scores[:1]))
     assert re.findall("^#+ ", card, re.MULTILINE) == re.findall("^#+ ", plain, re.MULTILINE)
     assert card.count("\n") == plain.count("\n") and card.count("\n---\n") == 1

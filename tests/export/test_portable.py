@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.export import portable
 from sdr.export.portable import write_onnx, write_program
 from tests.export.toys import SIZE, SPECS, backbone

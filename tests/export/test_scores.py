@@ -22,7 +22,11 @@ def bundle(tmp_path):
     for task, subnet in (("birds", 2), ("cars", 1)):
         for kind, weights, networks in (
             ("sdr", own, {"w0": result(60.0), "sdr": result(70.0)}),
-            ("baseline", {"baseline/model.safetensors": files["baseline/model.safetensors"]}, {"baseline": result(65.0)}),
+            (
+                "baseline",
+                {"baseline/model.safetensors": files["baseline/model.safetensors"]},
+                {"baseline": result(65.0)},
+            ),
         ):
             file = bundle.root / "eval" / kind / f"{task}.json"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -34,8 +38,9 @@ def bundle(tmp_path):
 
 def test_each_network_has_its_own(bundle):
     assert scores_of(bundle, 2) == (
-        ("birds", "linear, mean per class", 70.0, (68.0, 71.0)), ("birds", "kNN, mean per class", 65.0, None),
-    )  # fmt: skip
+        ("birds", "linear, mean per class", 70.0, (68.0, 71.0)),
+        ("birds", "kNN, mean per class", 65.0, None),
+    )
     assert scores_of(bundle, 0) == ()
     assert [s.value for s in scores_of(bundle, "w0")] == [60.0, 55.0] * 2
     assert [s.value for s in scores_of(bundle, "baseline")] == [65.0, 60.0] * 2

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from uv import find_uv_bin
 
-from sdr.data.views import STD
 from sdr.export.portable import write_program
 from sdr.nets.embed import evaluation_view
+from sdr.nets.pixels import STD
 from tests.export.toys import SIZE, SPECS, exported
 
 pytestmark = pytest.mark.pipeline

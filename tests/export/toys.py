@@ -7,7 +7,7 @@ from timm.models.resnet import ResNet
 
 from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.export import export
-from tests.transfer.checkpoints import randomise
+from tests.compare.checkpoints import randomise
 
 SIZE = 64
 SPECS = {

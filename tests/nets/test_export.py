@@ -10,20 +10,30 @@ from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
 from sdr.nets.backbone import Backbone, resnet
+from sdr.nets.calibrate import calibrate
 from sdr.nets.embed import Embedding, embed
 from sdr.nets.export import export
-from sdr.route.calibrate import calibrate
 
 SPECS = [
     Backbone(
-        block="basic", layers=[1, 1, 1, 1], shared=[16, 32, 64, 128], group=[4, 8, 16, 32], groups=4, stem_type="deep",
+        block="basic",
+        layers=[1, 1, 1, 1],
+        shared=[16, 32, 64, 128],
+        group=[4, 8, 16, 32],
+        groups=4,
+        stem_type="deep",
         stem_width=8,
     ),
     Backbone(
-        block="bottleneck", layers=[1, 2, 1, 1], shared=[5, 8, 8, 8], group=[3, 2, 2, 2], groups=2, stem_type="",
+        block="bottleneck",
+        layers=[1, 2, 1, 1],
+        shared=[5, 8, 8, 8],
+        group=[3, 2, 2, 2],
+        groups=2,
+        stem_type="",
         stem_width=64,
     ),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(params=SPECS, ids=["basic", "bottleneck"])

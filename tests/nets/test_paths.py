@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.nets.paths import check_n_subnets, path_of
 
 

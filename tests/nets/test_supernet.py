@@ -22,7 +22,13 @@ HEADS = Heads(projection=12, hidden=12, layers=2, output_norm=True, prediction=4
 
 def make_spec(**changes) -> Backbone:
     fields = dict(
-        block="basic", layers=[1, 2, 1, 1], shared=[4, 5, 6, 8], group=[2, 1, 3, 2], groups=3, stem_type="deep", stem_width=7
+        block="basic",
+        layers=[1, 2, 1, 1],
+        shared=[4, 5, 6, 8],
+        group=[2, 1, 3, 2],
+        groups=3,
+        stem_type="deep",
+        stem_width=7,
     )
     return Backbone(**(fields | changes))
 
@@ -75,11 +81,18 @@ def paths(spec: Backbone) -> st.SearchStrategy:
 def test_parameter_counts_are_the_papers():
     """56.3M and 22.6M at ResNet-50 size (section 5.3), within 1 %."""
     spec = Backbone(
-        block="bottleneck", layers=[3, 4, 6, 3], shared=[52, 104, 224, 376], group=[12, 24, 56, 88], groups=4,
-        stem_type="", stem_width=64,
-    )  # fmt: skip
+        block="bottleneck",
+        layers=[3, 4, 6, 3],
+        shared=[52, 104, 224, 376],
+        group=[12, 24, 56, 88],
+        groups=4,
+        stem_type="",
+        stem_width=64,
+    )
     with torch.device("meta"):
-        sizes = [sum(p.numel() for p in resnet(spec, w).parameters()) for w in (spec.supernet_widths, spec.subnet_widths)]
+        sizes = [
+            sum(p.numel() for p in resnet(spec, w).parameters()) for w in (spec.supernet_widths, spec.subnet_widths)
+        ]
     assert sizes[0] == pytest.approx(56.3e6, rel=0.01)
     assert sizes[1] == pytest.approx(22.6e6, rel=0.01)
     assert spec.n_paths == 256
@@ -263,7 +276,9 @@ def test_byols_followers_are_sliced_as_what_they_follow():
         for a, _ in blocks(mask, torch.empty(part.shape), axes.get(name, (None,) * p.ndim), path):
             a.fill_(True)
         assert torch.equal(followers[name][mask], p[mask]) and torch.equal(followers[name][~mask], before[name][~mask])
-    assert any(name.endswith("conv1.weight") and axes[f"followers.{name}"] == axes[name] for name in followed if name in axes)
+    assert any(
+        name.endswith("conv1.weight") and axes[f"followers.{name}"] == axes[name] for name in followed if name in axes
+    )
 
 
 @pytest.mark.parametrize("stem", [6, 10])

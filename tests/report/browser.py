@@ -34,9 +34,15 @@ class Browser:
         to_read, from_write = (_moved(end) for end in (to_read, from_write))
         command = (
             f'exec "$0" "$@" 3<&{to_read} 4>&{from_write}',
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank",
-        )  # fmt: skip
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        )
         self._process = subprocess.Popen(
             ["bash", "-c", *command], pass_fds=(to_read, from_write), stderr=subprocess.DEVNULL
         )
@@ -110,11 +116,7 @@ class Browser:
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for since it was opened, other than data addresses."""
-        sent = (
-            e["params"]["request"]["url"]
-            for e in self.events
-            if e.get("method") == "Network.requestWillBeSent"
-        )
+        sent = (e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent")
         return [url for url in sent if not url.startswith("data:")]
 
     def close(self) -> None:
@@ -128,9 +130,7 @@ class Browser:
             ready, _, _ = select.select([self._from], [], [], PATIENCE)
             chunk = os.read(self._from, 1 << 20) if ready else b""
             if not chunk:
-                raise NoAnswer(
-                    f"nothing from {CHROMIUM} for {PATIENCE} s" if not ready else f"{CHROMIUM} ended"
-                )
+                raise NoAnswer(f"nothing from {CHROMIUM} for {PATIENCE} s" if not ready else f"{CHROMIUM} ended")
             self._received += chunk
         message, self._received = self._received.split(b"\0", 1)
         return json.loads(message)

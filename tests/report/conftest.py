@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdr.report.cost import Cost, Routing
-from sdr.run_log import StageRun, append
+from sdr.base.run_log import StageRun, append
+from sdr.train.cost import Cost, Routing
 
 DOMAINS = ["photographs", "sprites", "digits", "faces"]
 TASKS = ["kinds", "letters", "sprite-sets", "materials"]
@@ -60,7 +60,13 @@ def write_detection(artifacts: Path, name: str) -> None:
     """Add what fine-tuning on a detection set found, and how routing went."""
     rungs = {"ap_40": 12.5, "ap_80": 20.25}
     candidates = [{"rank": i + 1, "subnet": i, "proxy": 60.0 - i, **rungs} for i in range(3)]
-    routing = {"subnet": 0, "path": "0-0-0-0", "iterations": 240, "exhaustive_iterations": 1280, "candidates": candidates}
+    routing = {
+        "subnet": 0,
+        "path": "0-0-0-0",
+        "iterations": 240,
+        "exhaustive_iterations": 1280,
+        "candidates": candidates,
+    }
     for network, more in (("baseline", {}), ("sdr", {"routing": routing})):
         found = {"set": name, "network": network, "ap": 30.5, "ap50": 61.0, "ap75": 24.0, "iterations": 300}
         _json(artifacts / f"eval/detection/{network}/{name}.json", found | more)
@@ -129,19 +135,24 @@ def _configs_and_histories(artifacts, n_subnets, rng):
         w0 = n_subnets == 1 or phase == 0 or rng.random() < 0.3
         ssl, distill = loss(step), "" if w0 else loss(step) + 0.1
         rows.append(
-            {"step": step, "phase": phase, "network": "W0" if w0 else int(rng.integers(n_subnets)),
-             "loss": ssl if w0 else ssl + distill, "ssl": ssl, "distill": distill, "std": std(step),
-             "lr": 0.05}
-        )  # fmt: skip
+            {
+                "step": step,
+                "phase": phase,
+                "network": "W0" if w0 else int(rng.integers(n_subnets)),
+                "loss": ssl if w0 else ssl + distill,
+                "ssl": ssl,
+                "distill": distill,
+                "std": std(step),
+                "lr": 0.05,
+            }
+        )
     _csv(artifacts / "sdrnet/history.csv", rows)
 
 
 def _clusters(folder, sizes, rng):
     rows = []
     for cluster, size in enumerate(sizes):
-        rows.append(
-            {"cluster": cluster, "size": size, "purity": rng.uniform(0.4, 1), "domain": rng.choice(DOMAINS)}
-        )
+        rows.append({"cluster": cluster, "size": size, "purity": rng.uniform(0.4, 1), "domain": rng.choice(DOMAINS)})
         path = folder / f"samples/cluster_{cluster:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         coarse = rng.integers(0, 255, (4, 32, 3)).astype(np.uint8)
@@ -155,10 +166,17 @@ def _task(artifacts, task, sizes, rng):
     knn = base + rng.normal(0.5, spread, len(sizes))
     order = np.argsort(-knn)
     ranking = [
-        {"rank": rank + 1, "subnet": i, "path": path_of(int(i)), "cluster_size": sizes[i], "images": 90,
-         "score": knn[i], "gain": knn[i] - base}
+        {
+            "rank": rank + 1,
+            "subnet": i,
+            "path": path_of(int(i)),
+            "cluster_size": sizes[i],
+            "images": 90,
+            "score": knn[i],
+            "gain": knn[i] - base,
+        }
         for rank, i in enumerate(order)
-    ]  # fmt: skip
+    ]
     best = ranking[0]
     _csv(artifacts / f"route/{task}/ranking.csv", ranking)
     route = {"task": task, "subnet": int(best["subnet"]), "path": best["path"], "value": best["score"]}

@@ -43,9 +43,7 @@ def browser(tmp_path_factory):
 
 
 def order(browser):
-    return browser.evaluate(
-        "[...document.querySelectorAll('#table-result tbody th')].map(th => th.dataset.value)"
-    )
+    return browser.evaluate("[...document.querySelectorAll('#table-result tbody th')].map(th => th.dataset.value)")
 
 
 def sorted_as(browser, column):

@@ -58,9 +58,7 @@ def test_domains_largest_first_and_the_rest_summed(make_artifacts):
     run = read_run(make_artifacts([], 3), [], 3, 0)
     run.data["domains"] = {"a": 10, "b": 1500, "c": 20, "d": 30}
     run.data["duplicates_dropped"] = 12
-    assert (
-        domains(run, most=2) == "b 1\u202f500, d 30, and 2 more with 30 images; 12 near-duplicates left out"
-    )
+    assert domains(run, most=2) == "b 1\u202f500, d 30, and 2 more with 30 images; 12 near-duplicates left out"
 
 
 def test_penalties_at_the_edge_are_named(make_artifacts):

@@ -76,9 +76,7 @@ def built(tmp_path_factory):
 def test_nothing_is_fetched(built):
     _, text, page, _ = built
     kinds = {"src", "href", "srcset", "data", "action"}
-    addresses = [
-        attributes[kind] for _, attributes, *_ in page.elements for kind in kinds & attributes.keys()
-    ]
+    addresses = [attributes[kind] for _, attributes, *_ in page.elements for kind in kinds & attributes.keys()]
     assert addresses
     assert [a for a in addresses if not a.startswith(("data:", "#"))] == []
     assert not re.search(r"https?://|@import|url\(", text)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.report.run import groups_of, read_run
 from sdr.report.tables import summary
 from tests.report.conftest import TASKS, path_of, write_detection, write_log, write_others, write_timing
@@ -32,10 +32,18 @@ def test_paths_keep_leading_zeros(make_artifacts):
 
 @pytest.mark.parametrize(
     "missing",
-    ["data/meta.json", "baseline/history.csv", "sdrnet/config.json", "clusters/clusters.csv",
-     "route/kinds/ranking.csv", "route/kinds/route.json", "eval/sdr/kinds.json", "eval/baseline/kinds.json",
-     "tasks/kinds/meta.json"],
-)  # fmt: skip
+    [
+        "data/meta.json",
+        "baseline/history.csv",
+        "sdrnet/config.json",
+        "clusters/clusters.csv",
+        "route/kinds/ranking.csv",
+        "route/kinds/route.json",
+        "eval/sdr/kinds.json",
+        "eval/baseline/kinds.json",
+        "tasks/kinds/meta.json",
+    ],
+)
 def test_a_missing_artifact_is_named(make_artifacts, missing):
     artifacts = make_artifacts(["kinds"], 3)
     (artifacts / missing).unlink()
@@ -136,5 +144,10 @@ def test_the_log_is_that_of_this_pipeline(make_artifacts, tmp_path):
     write_log(tmp_path / "runs.csv")
     ran = read_run(artifacts, ["kinds"], 3, 0, log=tmp_path / "runs.csv").ran
     assert [run.stage for run in ran] == [
-        "prepare", "prepare_task@kinds", "pretrain", "train_sdr", "route@kinds", "linear_sdr@kinds"
-    ]  # fmt: skip
+        "prepare",
+        "prepare_task@kinds",
+        "pretrain",
+        "train_sdr",
+        "route@kinds",
+        "linear_sdr@kinds",
+    ]

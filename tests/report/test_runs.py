@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdr.base.run_log import StageRun
 from sdr.report.plot_runs import draw_runs
 from sdr.report.runs import PARTS, last_runs, part_of, position, stretches
 from sdr.report.style import LIGHT, render
-from sdr.run_log import StageRun
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 PIPELINE = yaml.safe_load((Path(__file__).parents[2] / "dvc.yaml").read_text())
@@ -41,14 +41,28 @@ def test_what_the_pipeline_no_longer_has_is_left_out():
     log = [
         ran(stage, i, 1)
         for i, stage in enumerate(
-            ["manifest@digits", "manifest@gone", "route_detection@demo", "backbone@moco-v2", "backbone@gone",
-             "linear_compare@digits-moco-v2", "linear_compare@digits-gone", "finetune_compare@demo-moco-v2",
-             "renamed", "report"]
+            [
+                "manifest@digits",
+                "manifest@gone",
+                "route_detection@demo",
+                "backbone@moco-v2",
+                "backbone@gone",
+                "linear_compare@digits-moco-v2",
+                "linear_compare@digits-gone",
+                "finetune_compare@demo-moco-v2",
+                "renamed",
+                "report",
+            ]
         )
-    ]  # fmt: skip
+    ]
     found = [run.stage for run in last_runs(log, ["digits"], ["demo"], ["moco-v2"])]
-    assert found == ["manifest@digits", "route_detection@demo", "backbone@moco-v2",
-                     "linear_compare@digits-moco-v2", "finetune_compare@demo-moco-v2"]  # fmt: skip
+    assert found == [
+        "manifest@digits",
+        "route_detection@demo",
+        "backbone@moco-v2",
+        "linear_compare@digits-moco-v2",
+        "finetune_compare@demo-moco-v2",
+    ]
 
 
 def test_parts():
@@ -86,13 +100,21 @@ def test_the_axis_keeps_the_order_and_every_duration(times):
 
 
 def test_a_row_a_stage_and_a_bar_a_run():
-    runs = [ran("prepare", 0, 30), ran("route@a", 40, 60), ran("route@b", 101, 6.5), ran("linear_sdr@a", 99_000, 2, "failed")]
+    runs = [
+        ran("prepare", 0, 30),
+        ran("route@a", 40, 60),
+        ran("route@b", 101, 6.5),
+        ran("linear_sdr@a", 99_000, 2, "failed"),
+    ]
     axes = draw_runs(runs, LIGHT).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["prepare", "route", "linear_sdr"]
     bars = [bar.get_paths()[0].get_extents() for bar in axes.collections]
     assert [(round(bar.x0, 3), round(bar.width, 3), round(bar.y0 + 0.32)) for bar in bars] == [
-        (0, 30, 0), (40, 60, 1), (101, 6.5, 1), (107.5, 2, 2)
-    ]  # fmt: skip
+        (0, 30, 0),
+        (40, 60, 1),
+        (101, 6.5, 1),
+        (107.5, 2, 2),
+    ]
     texts = [text.get_text() for text in axes.texts]
     assert texts[:3] == ["30 s", "1 min 06 s, 2 runs", "2.0 s"]
     assert "01 Mar\n09:00" in texts

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.report.scores import read_scores, spread, training
 
 
@@ -18,7 +18,10 @@ def test_scores_and_their_means(tmp_path):
         networks = {"w0": evaluation(*scores), "sdr": evaluation(scores[0] + 1, scores[1])}
         (tmp_path / f"{task}.json").write_text(json.dumps({"networks": networks}))
     found = read_scores(tmp_path, ["a", "b"])
-    assert found["w0"] == {"linear": {"a": 50.13, "b": 60.0, "mean": 55.06}, "knn": {"a": 40.0, "b": 30.5, "mean": 35.25}}
+    assert found["w0"] == {
+        "linear": {"a": 50.13, "b": 60.0, "mean": 55.06},
+        "knn": {"a": 40.0, "b": 30.5, "mean": 35.25},
+    }
     assert found["sdr"]["linear"]["mean"] == 56.06
     with pytest.raises(UserError, match="c.json: missing"):
         read_scores(tmp_path, ["a", "c"])
@@ -37,5 +40,7 @@ def test_spread_is_over_the_sub_nets_that_were_tried(tmp_path):
 
 def test_what_training_took():
     assert training({"images": 10, "seconds": 2.5, "device": "cpu"}, 3.25e12) == {
-        "images": 10, "teramacs": 3.25, "seconds": 2.5,
-    }  # fmt: skip
+        "images": 10,
+        "teramacs": 3.25,
+        "seconds": 2.5,
+    }

@@ -37,8 +37,10 @@ def with_others(task, **others):
 
 DIGITS = task("digits", (80.0, 81.0, 83.5), (70.0, 69.0, 72.25))
 KINDS = task("kinds", (50.0, 52.0, 49.25), (40.125, 41.0, 44.0))
-COMPARED = [with_others(DIGITS, random=(40.0, 30.0), moco=(90.004, 60.0)),
-            with_others(KINDS, random=(20.0, 10.0), moco=(50.0, 50.5))]  # fmt: skip
+COMPARED = [
+    with_others(DIGITS, random=(40.0, 30.0), moco=(90.004, 60.0)),
+    with_others(KINDS, random=(20.0, 10.0), moco=(50.0, 50.5)),
+]
 DEMO = DetectionRun(
     "demo",
     {
@@ -84,8 +86,13 @@ def test_no_task_gives_an_empty_summary():
 def test_other_backbones_stand_beside_ours_with_their_mean():
     found = summary(COMPARED)
     assert found["digits"]["linear"] == {
-        "baseline": 80.0, "w0": 81.0, "sdr": 83.5, "gain": 3.5, "random": 40.0, "moco": 90.0
-    }  # fmt: skip
+        "baseline": 80.0,
+        "w0": 81.0,
+        "sdr": 83.5,
+        "gain": 3.5,
+        "random": 40.0,
+        "moco": 90.0,
+    }
     assert found["mean"]["knn"]["moco"] == 55.25
     table = markdown(COMPARED, []).split("\n\n")[2].splitlines()
     assert table[0] == "| task | random linear | moco linear | random kNN | moco kNN |"

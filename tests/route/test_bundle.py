@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.route.bundle import FILES, SEAL, open_bundle
 from tests.route.toys import CPU, make_bundle
 

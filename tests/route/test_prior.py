@@ -9,9 +9,18 @@ def test_images_of_the_corpus_lie_in_the_clusters_that_they_were_put_into():
     centres = random.normal(size=(4, 8)) * 4
     features = (centres[np.arange(200) % 4] + random.normal(size=(200, 8)) + 3).astype(np.float32)
     params = Cluster(
-        mapping="index", epsilon=0.05, tolerance=1e-3, max_iterations=100, epochs=5, lr=1.0, momentum=0.9, batch_size=64,
-        temperature=0.1, centre=True, min_share=0.0,
-    )  # fmt: skip
+        mapping="index",
+        epsilon=0.05,
+        tolerance=1e-3,
+        max_iterations=100,
+        epochs=5,
+        lr=1.0,
+        momentum=0.9,
+        batch_size=64,
+        temperature=0.1,
+        centre=True,
+        min_share=0.0,
+    )
     found = fit(features, 4, params, seed=0)
     clusters = Clusters(features.mean(axis=0), found.centroids)
     for i in range(4):

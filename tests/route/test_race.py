@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sdr.route.knn import Knn
+from sdr.evaluate.knn import Knn
 from sdr.route.progress import Progress
 from sdr.route.race import Halving, race
 from sdr.route.sample import balanced_order
@@ -44,7 +44,7 @@ def test_the_best_goes_on_and_wins():
     rounds = run(Made(lambda i: 2.0 - 0.25 * i), name="logme")
     assert max(rounds[-1].scores, key=rounds[-1].scores.get) == 7
     for before, after in zip(rounds, rounds[1:]):
-        assert set(after.scores) == set(sorted(before.scores, key=before.scores.get)[-len(after.scores):])
+        assert set(after.scores) == set(sorted(before.scores, key=before.scores.get)[-len(after.scores) :])
 
 
 def test_it_stops_where_one_is_clearly_ahead():

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from sdr.route.knn import Knn, leave_one_out
+from sdr.evaluate.knn import Knn, leave_one_out
+from sdr.evaluate.metrics import score
 from sdr.route.score import Score
 from sdr.route.transferability import hscore, logme
-from sdr.transfer.metrics import score
 
 KNN = Knn(k=5, temperature=0.1)
 X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)

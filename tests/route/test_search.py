@@ -5,8 +5,8 @@ import copy
 import numpy as np
 import pytest
 
+from sdr.evaluate.knn import Knn
 from sdr.nets.embed import embed
-from sdr.route.knn import Knn
 from sdr.route.prior import Clusters
 from sdr.route.progress import Progress
 from sdr.route.race import Halving

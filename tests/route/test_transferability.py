@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal, ortho_group
 from sklearn.covariance import LedoitWolf
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.route.transferability import hscore, logme
 
 SCORES = [logme, hscore]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.nets.embed import embed
 from sdr.route.parts import Parts
 from sdr.route.tree import Embedder

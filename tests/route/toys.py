@@ -8,20 +8,26 @@ from PIL import Image
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
+from sdr.base.outputs import write_json
 from sdr.nets.backbone import Backbone
+from sdr.nets.calibrate import calibrate, statistics
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.heads import Heads
-from sdr.outputs import write_json
 from sdr.route.bundle import seal
-from sdr.route.calibrate import calibrate, statistics
 from sdr.route.search import Labelled
 from sdr.route.trained import TrainedSdr
+from sdr.ssl.folder import save_network
 from sdr.ssl.simsiam import SimSiam
-from sdr.ssl.store import save_network
 
 SPEC = Backbone(
-    block="basic", layers=[1, 1, 1, 1], shared=[8, 8, 8, 8], group=[4, 4, 4, 8], groups=2, stem_type="deep", stem_width=4
-)  # fmt: skip
+    block="basic",
+    layers=[1, 1, 1, 1],
+    shared=[8, 8, 8, 8],
+    group=[4, 4, 4, 8],
+    groups=2,
+    stem_type="deep",
+    stem_width=4,
+)
 HEADS = Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)
 CPU = torch.device("cpu")
 SHOW = Embedding(size=16, batch_size=7)

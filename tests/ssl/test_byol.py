@@ -71,5 +71,8 @@ def test_byols_heads_are_as_published():
 def test_simsiams_heads_are_as_published():
     """Three layers, batch norm on each, the last without affine parameters (Chen and He, appendix A)."""
     layers = projector(2048, Heads(projection=2048, hidden=2048, layers=3, output_norm=True, prediction=512))
-    assert [type(layer).__name__ for layer in layers] == ["Linear", "BatchNorm1d", "ReLU"] * 2 + ["Linear", "BatchNorm1d"]
+    assert [type(layer).__name__ for layer in layers] == ["Linear", "BatchNorm1d", "ReLU"] * 2 + [
+        "Linear",
+        "BatchNorm1d",
+    ]
     assert layers[-1].weight is None and layers[1].weight is not None

@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdr.base.randomness import torch_rng
 from sdr.ssl.distill import l2_loss, siamkd_loss
 from sdr.ssl.simsiam import SimSiam, negative_cosine
-from sdr.train.randomness import torch_rng
 
 
 def four(seed: int) -> list[torch.Tensor]:

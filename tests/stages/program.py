@@ -5,7 +5,5 @@ import sys
 
 def run(stage, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", [stage.__name__, *arguments])
-    monkeypatch.setattr(
-        "sdr.errors.signal.signal", lambda *_: None
-    )  # the handlers of a program are not pytest's
+    monkeypatch.setattr("sdr.base.errors.signal.signal", lambda *_: None)  # the handlers of a program are not pytest's
     stage.main()

@@ -10,9 +10,9 @@ import pytest
 
 import stages.backbone
 import stages.linear_compare
-from sdr.transfer.backbones import load_resnet
+from sdr.compare.backbones import load_resnet
+from tests.evaluate.tasks import write_task
 from tests.stages.program import run
-from tests.transfer.tasks import write_task
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sdr.data.store import write_images
+from sdr.corpus.store import write_images
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,24 +5,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.report.experiment_toys import lines, toy_set, write_lines, write_set
+from tests.experiments.toys import lines, toy_set, write_lines, write_set
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(folder):
     return subprocess.run(
-        [sys.executable, "-m", "stages.experiments_page"], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "stages.experiments_page"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_outputs_appear(tmp_path):
     write_set(tmp_path / "experiments", "rows", toy_set("base", "ours"))
     write_set(tmp_path / "experiments", "later", toy_set("base", "ours"))
-    write_lines(
-        tmp_path / "metrics/experiments", "rows", lines(base=(56.0, 56.5, 55.7), ours=(57.0, 58.5, 57.2))
-    )
+    write_lines(tmp_path / "metrics/experiments", "rows", lines(base=(56.0, 56.5, 55.7), ours=(57.0, 58.5, 57.2)))
     done = run(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 of 2 sets have results, report-experiments/index.html" in done.stdout

@@ -7,18 +7,18 @@ import pytest
 import torch
 import yaml
 
-from sdr.data import detection
-from sdr.data.detection import DetectionSet
-from sdr.errors import UserError
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.errors import UserError
+from sdr.detect import sets as detection
+from sdr.detect.sets import DetectionSet
 from sdr.nets.backbone import Backbone
+from sdr.nets.calibrate import calibrate
 from sdr.nets.export import export
 from sdr.nets.heads import Heads
-from sdr.route.calibrate import calibrate
+from sdr.ssl.folder import save_network
 from sdr.ssl.simsiam import SimSiam
-from sdr.ssl.store import save_network
-from sdr.train.checkpoint import Checkpoints
 from stages.finetune import main
-from tests.transfer.detection_toys import Rectangles, detector
+from tests.detect.toys import Rectangles, detector
 
 SPEC = Backbone(
     block="basic",
@@ -39,7 +39,9 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setenv("SDR_DEVICE", "cpu")
     monkeypatch.delenv("SDR_SCRATCH", raising=False)
     torch.manual_seed(0)
-    network = SimSiam(SPEC, SPEC.supernet_widths, heads := Heads(projection=8, hidden=8, layers=2, output_norm=True, prediction=4))
+    network = SimSiam(
+        SPEC, SPEC.supernet_widths, heads := Heads(projection=8, hidden=8, layers=2, output_norm=True, prediction=4)
+    )
     calibrate(network.backbone, torch.randn(8, 3, 64, 64))
     for name in ("baseline", "route_detection/toys/backbone", "backbones/mine", "detection/toys"):
         (tmp_path / "artifacts" / name).mkdir(parents=True)
@@ -73,17 +75,11 @@ def test_baseline_subnet_and_any_network(workplace, capsys):
     one, two, three = (result(workplace, which) for which in ("baseline", "sdr", "mine"))
     candidates = [{"rank": "1", "subnet": "3"}, {"rank": "2", "subnet": "0"}]
     assert two.pop("routing") == {"subnet": 3, "candidates": candidates}
-    assert (
-        one["network"] == "baseline"
-        and one | {"network": "sdr"} == two
-        and one | {"network": "mine"} == three
-    )
+    assert one["network"] == "baseline" and one | {"network": "sdr"} == two and one | {"network": "mine"} == three
     assert one["set"] == "toys" and one["iterations"] == 4 and one["images"] == {"trainval": 5, "test": 3}
     assert [row["iteration"] for row in one["history"]] == [0, 2, 3]
     assert list(one["per_class"]) == Rectangles.classes
-    present = {
-        label for a in DetectionSet.open("artifacts/detection/toys").annotations("test") for label in a.labels
-    }
+    present = {label for a in DetectionSet.open("artifacts/detection/toys").annotations("test") for label in a.labels}
     for label, name in enumerate(Rectangles.classes, 1):
         assert (one["per_class"][name] is not None) == (label in present)
     for key in ("ap", "ap50", "ap75", "ap_present", "ap50_present", "ap75_present"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdr.data import manifest
+from sdr.sources import manifest
 from stages.manifest import main
 
 PARAMS = """

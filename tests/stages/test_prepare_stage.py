@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdr.data.store import ImageStore
-from sdr.data.task import Task
+from sdr.corpus.store import ImageStore
+from sdr.tasks.task import Task
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """
@@ -32,9 +32,7 @@ def workplace(tmp_path, monkeypatch):
     ):
         (tmp_path / folder).mkdir(parents=True)
         for index in range(6):
-            Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(
-                tmp_path / folder / f"{index}.png"
-            )
+            Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(tmp_path / folder / f"{index}.png")
     (tmp_path / "params.yaml").write_text(PARAMS)
     monkeypatch.chdir(tmp_path)
     for name, value in {"PYTHONPATH": str(ROOT), "SDR_DATA": "corpus", "SDR_DATA_TASKS": "tasks"}.items():
@@ -90,9 +88,7 @@ def test_corpus_and_task_are_prepared_by_plain_programs(workplace):
         (["prepare_task"], {}, "usage: python -m stages.prepare_task NAME"),
     ],
 )
-def test_bad_input_is_one_message_and_leaves_nothing(
-    workplace, run, monkeypatch, command, environment, message
-):
+def test_bad_input_is_one_message_and_leaves_nothing(workplace, run, monkeypatch, command, environment, message):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     error = run(*command)

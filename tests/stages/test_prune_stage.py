@@ -9,19 +9,19 @@ import yaml
 
 import stages.linear_compare
 import stages.prune
-from sdr.data.store import write_images
+from sdr.compare.backbones import load_backbone, load_resnet
+from sdr.compare.prune import structured, unstructured
+from sdr.corpus.store import write_images
 from sdr.nets.backbone import Backbone, resnet
+from sdr.nets.calibrate import calibrate
 from sdr.nets.embed import evaluation_view
 from sdr.nets.heads import Heads
-from sdr.route.calibrate import calibrate
+from sdr.ssl.folder import count, save_network
 from sdr.ssl.simsiam import SimSiam
-from sdr.ssl.store import count, save_network
-from sdr.transfer.backbones import load_backbone, load_resnet
-from sdr.transfer.prune import structured, unstructured
+from tests.compare.checkpoints import SUBNET as SPEC
+from tests.compare.checkpoints import randomise
+from tests.evaluate.tasks import write_task
 from tests.stages.program import run
-from tests.transfer.checkpoints import SUBNET as SPEC
-from tests.transfer.checkpoints import randomise
-from tests.transfer.tasks import write_task
 
 CPU = torch.device("cpu")
 HEADS = Heads(projection=8, hidden=8, layers=2, output_norm=True, prediction=4)
@@ -33,10 +33,15 @@ PARAMS = {
     "embed": {"size": 12, "batch_size": 8},
     "knn": {"k": 3, "temperature": 0.07},
     "linear": {
-        "penalties": 5, "log10_min": -2, "log10_max": 2, "tolerance": 1e-6, "max_iterations": 50, "val_fraction": 0.2,
+        "penalties": 5,
+        "log10_min": -2,
+        "log10_max": 2,
+        "tolerance": 1e-6,
+        "max_iterations": 50,
+        "val_fraction": 0.2,
     },
     "pruned": {"filters": {"how": "structured"}, "weights": {"how": "unstructured"}, "w0": {"how": "structured"}},
-}  # fmt: skip
+}
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
 
 

@@ -38,9 +38,12 @@ def test_outputs_appear(tmp_path):
     write_log(tmp_path / ".scratch/runs.csv")
     write_params(tmp_path, tasks, 3)
     done = subprocess.run(
-        [sys.executable, "-m", "stages.report"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "stages.report"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     summary = json.loads((tmp_path / "metrics/summary.json").read_text())
     assert list(summary) == [*tasks, "mean"]

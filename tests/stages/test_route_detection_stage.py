@@ -9,19 +9,19 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from sdr.data.detection import encode, write
+from sdr.base.outputs import write_json
+from sdr.detect.finetune import FineTuning
+from sdr.detect.params import Routing
+from sdr.detect.sets import encode, write
 from sdr.nets.backbone import Backbone
+from sdr.nets.calibrate import calibrate, statistics
 from sdr.nets.heads import Heads
-from sdr.outputs import write_json
-from sdr.route.calibrate import calibrate, statistics
 from sdr.route.trained import TrainedSdr
+from sdr.ssl.folder import save_network
 from sdr.ssl.simsiam import SimSiam
-from sdr.ssl.store import save_network
-from sdr.transfer.detector_params import Routing
-from sdr.transfer.finetune import FineTuning
 from stages import route_detection
 from stages.route_detection import main
-from tests.transfer.detection_toys import Rectangles, detector
+from tests.detect.toys import Rectangles, detector
 
 SPEC = Backbone(
     block="basic",
@@ -97,15 +97,11 @@ def test_the_winner_is_exported_and_the_search_accounted_for(workplace, capsys):
     assert rows[2]["ap_2"] == ""
     assert route["iterations"] == 3 * 1 + 2 * 1 and route["exhaustive_iterations"] == 3 * 2
     assert f"sub-net {route['subnet']} ({route['path']})" in capsys.readouterr().out
-    exported = timm.create_model(
-        f"local-dir:{workplace}/artifacts/route_detection/toys/backbone", pretrained=True
-    )
+    exported = timm.create_model(f"local-dir:{workplace}/artifacts/route_detection/toys/backbone", pretrained=True)
     trained = TrainedSdr("artifacts/sdrnet", "artifacts/calibration", torch.device("cpu"))
     x = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        torch.testing.assert_close(
-            exported.eval()(x), trained.subnet(route["subnet"])(x), rtol=1e-4, atol=1e-5
-        )
+        torch.testing.assert_close(exported.eval()(x), trained.subnet(route["subnet"])(x), rtol=1e-4, atol=1e-5)
     assert list((workplace / "scratch").iterdir()) == []
     main("toys")
     assert outputs(workplace) == first

@@ -25,9 +25,7 @@ def test_an_old_python_gives_way_to_a_newer_one(monkeypatch):
     started = []
     monkeypatch.setattr(bootstrap.sys, "version_info", (3, 9, 6))
     monkeypatch.setattr(bootstrap.sys, "argv", ["tools/bootstrap.py"])
-    monkeypatch.setattr(
-        bootstrap.shutil, "which", lambda name: f"/bin/{name}" if name == "python3.12" else None
-    )
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: f"/bin/{name}" if name == "python3.12" else None)
 
     def execv(program, command):
         started.append((program, command))
@@ -62,9 +60,7 @@ def test_uv_is_installed_from_the_lock_and_installs_the_rest(steps, tmp_path):
     assert "uv pip install" in commands[-1] and "--compile-bytecode" in commands[-1]
     assert (tmp_path / "uv.lock").read_text().startswith("uv==") and (tmp_path / ".ready").exists()
     block = (tmp_path / "uv.lock").read_text()
-    assert (
-        block.count("==") == 1 and block in bootstrap.LOCK.read_text() and not block.rstrip().endswith("\\")
-    )
+    assert block.count("==") == 1 and block in bootstrap.LOCK.read_text() and not block.rstrip().endswith("\\")
 
 
 @pytest.mark.parametrize("broken", ["uv.lock", "uv pip"])

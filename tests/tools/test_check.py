@@ -72,7 +72,10 @@ def test_a_missing_section_is_named(check, name):
         ({"tasks": {"digits": {"metric": "top1"}}}, "`tasks.digits.source`: missing"),
         ({"compare": {"a/b": {"source": "random"}}}, "compare: name `a/b`"),
         ({"compare": {"gain": {"source": "random"}}}, "compare: `gain` is the name of one of our own"),
-        ({"compare": {"mine": {"source": "checkpoint", "layout": "mocov3", "file": "x"}}}, "`compare.mine.checkpoint.layout`"),
+        (
+            {"compare": {"mine": {"source": "checkpoint", "layout": "mocov3", "file": "x"}}},
+            "`compare.mine.checkpoint.layout`",
+        ),
         ({"pruned": {"gain": {"how": "structured"}}}, "pruned: `gain` is the name of one of our own"),
         ({"pruned": {"a/b": {"how": "structured"}}}, "pruned: name `a/b`"),
         ({"pruned": {"random": {"how": "structured"}}}, "pruned: `random` is in `compare` too"),
@@ -92,9 +95,7 @@ def test_mistakes_are_told(check, change, says):
 
 def test_all_mistakes_are_told_at_once(check):
     message = check({**GOOD, "extra": 1, "seed": "x", "embed": {}})
-    assert (
-        all(name in message for name in ("`extra`", "`seed`", "`embed.size`")) and "Traceback" not in message
-    )
+    assert all(name in message for name in ("`extra`", "`seed`", "`embed.size`")) and "Traceback" not in message
 
 
 @pytest.mark.parametrize("text", ["", "a: [1"])

@@ -29,9 +29,7 @@ def test_every_form_of_import_counts(tmp_path, statement):
 
 
 def test_imports_of_imports_and_cycles(tmp_path):
-    write(
-        tmp_path, {"stages/s.py": "import sdr.a", "sdr/a.py": "from sdr import b", "sdr/b.py": "import sdr.a"}
-    )
+    write(tmp_path, {"stages/s.py": "import sdr.a", "sdr/a.py": "from sdr import b", "sdr/b.py": "import sdr.a"})
     assert closure(Path("stages/s.py"), tmp_path) == ["sdr/a.py", "sdr/b.py", "stages/s.py"]
 
 

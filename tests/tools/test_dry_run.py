@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from timm.models.resnet import BasicBlock, ResNet
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.export import export
 from sdr.train.schedule import W0
@@ -81,9 +81,7 @@ def test_a_miniature_from_files_to_timm(dry):
         )
         assert peak == pytest.approx(params[section]["optimization"]["lr"] * batch / 256)
     for name, planes in (("super-net", (48,) * 4), ("sub-net", (24,) * 4)):
-        network = ResNet(
-            BasicBlock, (1, 1, 1, 1), num_classes=0, channels=planes, stem_type="deep", stem_width=8
-        )
+        network = ResNet(BasicBlock, (1, 1, 1, 1), num_classes=0, channels=planes, stem_type="deep", stem_width=8)
         assert numbers(said[name])[0] == sum(p.numel() for p in network.parameters())
     assert numbers(said["exported"])[0] == numbers(said["sub-net"])[0]
     assert "16 clusters" in said["clusters"] and "15 (path 0-0-3-3)" in said["clusters"]
@@ -121,15 +119,10 @@ def test_the_small_gpu_profile_in_miniature(dry):
 def test_the_big_profiles_are_right_and_build(profile, tmp_path):
     params = dry_run.read_profile(profile, tmp_path)
     facts = count_facts(params, IMAGENET)
-    assert (
-        round(facts.parameters["super-net"] / 1e6, 1) == 56.4
-        and round(facts.parameters["sub-net"] / 1e6, 1) == 22.6
-    )
+    assert round(facts.parameters["super-net"] / 1e6, 1) == 56.4 and round(facts.parameters["sub-net"] / 1e6, 1) == 22.6
     assert facts.baseline.images == pytest.approx(200 * IMAGENET, abs=facts.baseline.batch)
     assert facts.sdr.w0_share == pytest.approx(0.2 + 0.8 * 0.4, abs=1e-4)
-    macs = facts.macs[
-        "sub-net"
-    ]  # a backward pass is two forward ones, but for the pixels, which need no gradient
+    macs = facts.macs["sub-net"]  # a backward pass is two forward ones, but for the pixels, which need no gradient
     assert 2 * 2 * 3 * macs * 0.97 < facts.flops["baseline"] < 2 * 2 * 4 * macs * 1.1
     assert facts.flops["baseline"] < facts.flops["sub-net"] < facts.flops["baseline"] + facts.flops["W_0"] / 2
 

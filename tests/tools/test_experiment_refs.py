@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from sdr.report.experiment_set import Experiment
+from sdr.experiments.sets import Experiment
 from tools.experiment_refs import _md5, holds
 
 PARAMS = {"seed": 0, "sdr": {"epochs": 20, "distill": "siamkd"}, "tasks": {"a": {}}, "pruned": {}}
@@ -27,13 +27,20 @@ def lock(tmp_path, monkeypatch):
 
     yield {
         "train": stage(
-            [code("sdr/loop.py"), code("stages/train.py")], ["artifacts/sdrnet"],
+            [code("sdr/loop.py"), code("stages/train.py")],
+            ["artifacts/sdrnet"],
             **{"seed": 3, "sdr": {"epochs": 20, "distill": "l2"}},
         ),
-        "linear@a": stage([{"path": "artifacts/sdrnet", "md5": "x.dir"}], ["artifacts/eval/sdr/a.json"], **{"tasks.a": {}}),
-        "scores_sdr": stage([{"path": "artifacts/eval/sdr", "md5": "y.dir"}], ["artifacts/scores/sdr.json"], tasks={"a": {}}),
-        "report": stage([code("sdr/page.py"), {"path": "artifacts/eval", "md5": "z.dir"}], ["report"], compare={"b": {}}),
-    }  # fmt: skip
+        "linear@a": stage(
+            [{"path": "artifacts/sdrnet", "md5": "x.dir"}], ["artifacts/eval/sdr/a.json"], **{"tasks.a": {}}
+        ),
+        "scores_sdr": stage(
+            [{"path": "artifacts/eval/sdr", "md5": "y.dir"}], ["artifacts/scores/sdr.json"], tasks={"a": {}}
+        ),
+        "report": stage(
+            [code("sdr/page.py"), {"path": "artifacts/eval", "md5": "z.dir"}], ["report"], compare={"b": {}}
+        ),
+    }
     _md5.cache_clear()
 
 
@@ -69,7 +76,9 @@ def test_parameters_count(lock, params):
 
 
 def test_parameters_that_it_changes_itself_or_that_no_stage_reads_do_not(lock):
-    assert holds(lock, WANTED, PARAMS | {"seed": 7, "sdr": PARAMS["sdr"] | {"distill": "none"}, "compare": {"c": {}}}, "HEAD")
+    assert holds(
+        lock, WANTED, PARAMS | {"seed": 7, "sdr": PARAMS["sdr"] | {"distill": "none"}, "compare": {"c": {}}}, "HEAD"
+    )
 
 
 def test_another_change_is_another_experiment(lock):

@@ -7,16 +7,14 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
-from sdr.errors import UserError
-from sdr.report.experiment_set import Experiment, Row, experiments, read_set, set_names
+from sdr.base.errors import UserError
+from sdr.experiments.sets import Experiment, Row, experiments, read_set, set_names
 from tools.experiments import overrides, read_status
 from tools.tables import line
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = {
-    e.name: e
-    for name in set_names(ROOT / "experiments")
-    for e in experiments(read_set(name, ROOT / "experiments"))
+    e.name: e for name in set_names(ROOT / "experiments") for e in experiments(read_set(name, ROOT / "experiments"))
 }
 STATUS = """Task     Name                        Created       Status
 d8148f5  seed-0_129342d9             11:19 PM      Running
@@ -64,12 +62,42 @@ def test_dvc_understands_every_committed_experiment(applied, experiment):
 @pytest.mark.parametrize(
     "value",
     [
-        0, -1, 0.25, 1e-5, 1e16, True, False, None, "byol", "", "true", "null", "1", "1e-3", "a b", "a, b", "a=b", "[x]", "{x}",
-        "it's", 'say "x"', "back\\slash", "end\\", 'both\\"', "$x", "splits/imagenet.csv", "torchvision:CIFAR10",
-        [1, 2.5], ["a", "b, c"], [], {"how": "structured"}, {"a": {"b": [True, None]}}, {},
+        0,
+        -1,
+        0.25,
+        1e-5,
+        1e16,
+        True,
+        False,
+        None,
+        "byol",
+        "",
+        "true",
+        "null",
+        "1",
+        "1e-3",
+        "a b",
+        "a, b",
+        "a=b",
+        "[x]",
+        "{x}",
+        "it's",
+        'say "x"',
+        "back\\slash",
+        "end\\",
+        'both\\"',
+        "$x",
+        "splits/imagenet.csv",
+        "torchvision:CIFAR10",
+        [1, 2.5],
+        ["a", "b, c"],
+        [],
+        {"how": "structured"},
+        {"a": {"b": [True, None]}},
+        {},
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_dvc_understands_a_value(applied, value):
     before, after = applied({"data.source": value, "pruned.new": value})
     put(before, "data.source", value)
@@ -107,11 +135,13 @@ def metrics() -> dict:
     return {
         "baseline": {"baseline": scores(50), "training": training},
         "sdr": {
-            "w0": scores(60), "sdr": scores(70), "training": {"images": 200, "teramacs": 4.25, "seconds": 60.0},
+            "w0": scores(60),
+            "sdr": scores(70),
+            "training": {"images": 200, "teramacs": 4.25, "seconds": 60.0},
             "spread": {"pets": 1.0, "cars": 2.0, "mean": 1.5},
         },
         "thin": {"thin": scores(40)},
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,9 +153,7 @@ def metrics() -> dict:
         ("thin", 41, "", 100, 1.5, 1.5),  # pruned: its training is the baseline's
     ],
 )
-def test_a_line_has_the_scores_of_its_network_and_what_its_training_took(
-    of, mean, spread, images, teramacs, in_all
-):
+def test_a_line_has_the_scores_of_its_network_and_what_its_training_took(of, mean, spread, images, teramacs, in_all):
     found = line(Row(name="mine", of=of), 3, "seed-3_abc", "0123456789abcdef", metrics())
     assert found["linear"] == found["knn"] == mean
     assert (found["linear.pets"], found["linear.cars"], found["knn.cars"]) == (mean - 1, mean + 1, mean + 1)
@@ -136,16 +164,16 @@ def test_a_line_has_the_scores_of_its_network_and_what_its_training_took(
         in_all,
     )
     assert (found["row"], found["of"], found["seed"], found["experiment"], found["commit"]) == (
-        "mine", of, 3, "seed-3_abc", "0123456789ab",
-    )  # fmt: skip
-    assert list(found) == list(
-        line(Row(name="other", of="baseline"), 0, "x", "y", metrics())
-    )  # one header for all
+        "mine",
+        of,
+        3,
+        "seed-3_abc",
+        "0123456789ab",
+    )
+    assert list(found) == list(line(Row(name="other", of="baseline"), 0, "x", "y", metrics()))  # one header for all
 
 
 @pytest.mark.parametrize("of", ["ensemble", "other"])
 def test_a_network_without_scores_is_named(of):
-    with pytest.raises(
-        UserError, match=f"experiment seed-3_abc has no scores of '{of}'.*dvc exp remove seed-3_abc"
-    ):
+    with pytest.raises(UserError, match=f"experiment seed-3_abc has no scores of '{of}'.*dvc exp remove seed-3_abc"):
         line(Row(name="mine", of=of), 3, "seed-3_abc", "0", metrics())

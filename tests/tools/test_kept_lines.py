@@ -8,8 +8,8 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from sdr.errors import UserError
-from sdr.report.experiment_set import (
+from sdr.base.errors import UserError
+from sdr.experiments.sets import (
     Experiment,
     ExperimentSet,
     experiment_of,

@@ -11,9 +11,7 @@ ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 PINS = [Requirement(line.rstrip(" \\")) for line in LOCK.splitlines() if line and line[0] not in " #"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ASKED = [
-    Requirement(text) for text in sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
-]
+ASKED = [Requirement(text) for text in sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])]
 SYSTEMS = [
     default_environment() | {"sys_platform": system, "platform_machine": machine, "python_version": python}
     for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from sdr.data import detection_files, location, manifest, task_files
-from sdr.data.detection import DetectionSpec
-from sdr.data.task import TaskSpec
-from sdr.data.watched import private_copy, write_manifest
-from tests.data.voc_tree import put, write_tree
+from sdr.corpus import location
+from sdr.detect import files as detection_files
+from sdr.detect.sets import DetectionSpec
+from sdr.sources import manifest
+from sdr.sources.watched import private_copy, write_manifest
+from sdr.tasks import files as task_files
+from sdr.tasks.task import TaskSpec
+from tests.detect.voc_tree import put, write_tree
 from tools import refresh
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +110,7 @@ def test_a_changed_annotation_counts(run):
 
 
 def test_another_version_of_a_package_counts(run, monkeypatch):
-    monkeypatch.setattr("sdr.data.watched.metadata.version", lambda package: "999")
+    monkeypatch.setattr("sdr.sources.watched.metadata.version", lambda package: "999")
     assert run()[1] == ["manifest@digits", "manifest_detection@birds"]
 
 

@@ -55,7 +55,14 @@ def test_words_and_form_do_not(commit, old, new):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("+ 1", "+ 2"), ("exp(x)", "exp(-x)"), ("float) ->", "int) ->"), ("f(", "g("), ("+ 1", "+ 1.0"), ("exp(x) + 1", "exp(x +")],
+    [
+        ("+ 1", "+ 2"),
+        ("exp(x)", "exp(-x)"),
+        ("float) ->", "int) ->"),
+        ("f(", "g("),
+        ("+ 1", "+ 1.0"),
+        ("exp(x) + 1", "exp(x +"),
+    ],
 )
 def test_what_is_computed_does(commit, old, new):
     Path("m.py").write_text(CODE.replace(old, new))
@@ -84,7 +91,9 @@ def test_a_file_that_is_gone_is_new_or_of_an_unknown_commit(commit):
 
 def version(text: str) -> str:
     """Git's hash of a version of m.py that has been there."""
-    return subprocess.run(["git", "hash-object", "-w", "--stdin"], input=text, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "hash-object", "-w", "--stdin"], input=text, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_versions_known_to_compute_the_same_do_not(commit, monkeypatch):

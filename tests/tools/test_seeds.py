@@ -1,6 +1,6 @@
 import pytest
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from tools.seeds import table
 
 

@@ -10,7 +10,7 @@ from tools.table import main
 def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["table", "--compare"])
-    monkeypatch.setattr("sdr.errors.signal.signal", lambda *_: None)
+    monkeypatch.setattr("sdr.base.errors.signal.signal", lambda *_: None)
     return tmp_path
 
 

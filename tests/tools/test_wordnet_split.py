@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from timm.data import ImageNetInfo
 
-from sdr.errors import UserError
+from sdr.base.errors import UserError
 from tools import wordnet_split
 from tools.wordnet_split import at_depth, components, read_nouns, split
 
@@ -108,9 +108,7 @@ def test_a_truncated_file_is_refused(tmp_path):
         parts(tmp_path, TREE | {20: ["table", 5, 8]}, 20)
 
 
-@pytest.mark.parametrize(
-    "line", ["", "words", "00000020 03 v 01 run 0 000 | a verb", "00000020 03 n 01 cat 0 002 @ 1"]
-)
+@pytest.mark.parametrize("line", ["", "words", "00000020 03 v 01 run 0 000 | a verb", "00000020 03 n 01 cat 0 002 @ 1"])
 def test_a_line_that_is_no_noun_is_refused(tmp_path, line):
     (tmp_path / "data.noun").write_text(f"  1 license\n{line}\n")
     with pytest.raises(UserError, match="data.noun: line 2 is not a noun"):
@@ -120,9 +118,7 @@ def test_a_line_that_is_no_noun_is_refused(tmp_path, line):
 @pytest.mark.parametrize("argument", ["nowhere", "file"])
 def test_a_missing_file_is_one_message(tmp_path, monkeypatch, argument):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(
-        sys, "argv", ["wordnet_split", str(tmp_path / argument), "--out", str(tmp_path / "out.csv")]
-    )
+    monkeypatch.setattr(sys, "argv", ["wordnet_split", str(tmp_path / argument), "--out", str(tmp_path / "out.csv")])
     with pytest.raises(SystemExit, match="^error: .*data.noun: no such file") as end:
         wordnet_split.main()
     assert "\n" not in str(end.value)

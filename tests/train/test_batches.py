@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from sdr.data.views import draw, make_views
+from sdr.base.randomness import torch_rng
+from sdr.ssl.views import draw, make_views
 from sdr.train.batches import AHEAD, Batches, both_views
 from sdr.train.pairs import Pairs
-from sdr.train.randomness import torch_rng
 from sdr.train.schedule import W0
 from tests.train.toys import CPU, VIEWS, Noise, sdr_job
 

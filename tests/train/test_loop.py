@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch._dynamo.testing
 
-from sdr.errors import UserError
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.errors import UserError
 from sdr.nets.paths import path_of
 from sdr.train import loop, step
-from sdr.train.checkpoint import Checkpoints
 from sdr.train.loop import train
 from tests.train import toys
 from tests.train.toys import Noise, baseline_job, common, compute, sdr_job, weights
@@ -69,7 +69,9 @@ def test_rows_are_live_while_it_runs(tmp_path):
     _, history, _ = run(sdr_job())
     lines = (tmp_path / "live" / "train_sdr.csv").read_text().splitlines()
     assert lines[0] == ",".join([*history[0], "images_per_s", "memory_mib"])
-    assert [line.split(",")[:3] for line in lines[1:]] == [[str(row[k]) for k in ("step", "phase", "network")] for row in history]
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        [str(row[k]) for k in ("step", "phase", "network")] for row in history
+    ]
 
 
 @pytest.mark.parametrize("shared", [{}, BYOL])
@@ -145,7 +147,9 @@ def test_collapse_names_the_network_and_its_cluster(monkeypatch):
     """One colour everywhere and no jitter: all projections agree."""
     data = Noise()
     data.images[:] = 128
-    still = toys.VIEWS.model_copy(update={"jitter_p": 0.0, "grey_p": 0.0, "blur_p": [0.0, 0.0], "solarise_p": [0.0, 0.0]})
+    still = toys.VIEWS.model_copy(
+        update={"jitter_p": 0.0, "grey_p": 0.0, "blur_p": [0.0, 0.0], "solarise_p": [0.0, 0.0]}
+    )
     tiny = toys.SGD.model_copy(update={"lr": 1e-6})
     with pytest.raises(UserError, match="network W0 has collapsed at step"):
         run(baseline_job(common(views=still), epochs=8.0, optimization=tiny, log_every=1), data=data)
@@ -190,8 +194,16 @@ def test_an_odd_batch_cannot_be_accumulated():
 def test_parts_of_a_batch_add_up_where_no_batch_norm_looks(monkeypatch):
     """In evaluation mode a batch in four parts gives the gradient of the whole."""
     seen = []
-    monkeypatch.setattr(step.SimSiam, "forward", lambda self, x: (y := self.eval().projector(self.backbone(x)), self.predictor(y), y.detach()))
-    monkeypatch.setattr(step, "_norm", lambda network: seen.append(torch.cat([p.grad.flatten() for p in network.parameters()])) or torch.zeros(()))
+    monkeypatch.setattr(
+        step.SimSiam,
+        "forward",
+        lambda self, x: (y := self.eval().projector(self.backbone(x)), self.predictor(y), y.detach()),
+    )
+    monkeypatch.setattr(
+        step,
+        "_norm",
+        lambda network: seen.append(torch.cat([p.grad.flatten() for p in network.parameters()])) or torch.zeros(()),
+    )
     for parts in (1, 4):
         run(baseline_job(common(compute=compute(accumulate=parts))), f"x{parts}")
     torch.testing.assert_close(seen[0], seen[5], rtol=1e-3, atol=1e-4)
@@ -225,7 +237,9 @@ def test_the_compiled_training_is_the_plain_one(monkeypatch):
 def test_a_teacher_that_learns_too_sees_the_sub_nets_images():
     """What it teaches is what it would teach else (nearly without a learning rate), but W_0 moves in each step."""
     still = toys.SGD.model_copy(update={"lr": 1e-9})
-    (_, joint, _), (_, alone, _) = (run(sdr_job(w0_share=0.0, train_teacher=t, optimization=still), f"a{t}") for t in (True, False))
+    (_, joint, _), (_, alone, _) = (
+        run(sdr_job(w0_share=0.0, train_teacher=t, optimization=still), f"a{t}") for t in (True, False)
+    )
     for a, b in zip(joint, alone, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], abs=1e-3) and a["network"] == b["network"]
     (_, joint, _), (_, alone, _) = (run(sdr_job(w0_share=0.0, train_teacher=t), f"b{t}") for t in (True, False))

@@ -12,13 +12,21 @@ from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
 
 SPEC = Backbone(
-    block="basic", layers=[1, 1, 1, 1], shared=[4, 4, 6, 8], group=[2, 2, 2, 4], groups=2, stem_type="deep", stem_width=5
+    block="basic",
+    layers=[1, 1, 1, 1],
+    shared=[4, 4, 6, 8],
+    group=[2, 2, 2, 4],
+    groups=2,
+    stem_type="deep",
+    stem_width=5,
 )
 
 
 def test_gradients_are_those_of_one_graph(two_threads):
     torch.manual_seed(0)
-    network = SimSiam(SPEC, SPEC.subnet_widths, Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)).double()
+    network = SimSiam(
+        SPEC, SPEC.subnet_widths, Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)
+    ).double()
     plain = copy.deepcopy(network)
     x1, x2 = torch.randn(2, 8, 3, 16, 16, dtype=torch.float64)
 

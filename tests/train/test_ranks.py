@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 import torch
 
-from sdr.errors import UserError
-from sdr.ranks import equal_part, gather, part
+from sdr.base.errors import UserError
+from sdr.base.ranks import equal_part, gather, part
 from tests.route.toys import make_trained
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = '''
+PROGRAM = """
 import json, os, sys
 from pathlib import Path
 import numpy as np
 import torch
-from sdr.errors import program
+from sdr.base.errors import program
 from sdr.nets.embed import embed
-from sdr.ranks import any_of, from_first, gather, mean, part, rank, world
+from sdr.base.ranks import any_of, from_first, gather, mean, part, rank, world
 from sdr.route.trained import TrainedSdr
 from sdr.route.tree import Embedder
-from sdr.train.checkpoint import Checkpoints
-from sdr.train.device import pick_device
-from sdr.train.launch import in_processes
+from sdr.base.checkpoint import Checkpoints
+from sdr.base.device import pick_device
+from sdr.base.launch import in_processes
 from sdr.train.loop import train
 from tests.route.toys import SHOW, pictures
 from tests.train import toys
@@ -69,7 +69,7 @@ def agree():
     assert from_first({"rank": rank()}) == {"rank": 0}
 
 main(*sys.argv[1:])
-'''
+"""
 
 
 def start(folder: Path, processes: int, what: str, scratch: str) -> subprocess.CompletedProcess:
@@ -123,7 +123,9 @@ def test_features_do_not_depend_on_the_number_of_processes(found, processes):
 def test_a_process_that_dies_ends_all_and_leaves_a_checkpoint(found, tmp_path):
     done = start(tmp_path, 2, "dies", "scratch")
     assert done.returncode == 1
-    assert "error: process 1 of 2 ended with status 9" in done.stderr and "goes on from its last checkpoint" in done.stderr
+    assert (
+        "error: process 1 of 2 ended with status 9" in done.stderr and "goes on from its last checkpoint" in done.stderr
+    )
     assert [*(tmp_path / "scratch/training").glob("simsiam-*/step-*.ckpt")]
     rest, whole = answer(start(tmp_path, 2, "goes on", "scratch"))["simsiam"], found[2]["simsiam"]
     assert rest["batches"] < 20  # it went on
@@ -131,7 +133,7 @@ def test_a_process_that_dies_ends_all_and_leaves_a_checkpoint(found, tmp_path):
 
 
 def test_a_stage_for_one_process_refuses_several(monkeypatch):
-    from sdr.train.device import pick_device
+    from sdr.base.device import pick_device
 
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserError, match="runs in one"):
@@ -161,7 +163,9 @@ def test_synchronised_norm_is_batch_norm_where_there_is_one_process(monkeypatch)
 
     monkeypatch.setattr(norms.dist, "all_reduce", lambda x: None)
     monkeypatch.setattr(norms.dist, "get_world_size", lambda: 1)
-    plain = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.BatchNorm1d(12, affine=False)).double()
+    plain = torch.nn.Sequential(
+        torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.BatchNorm1d(12, affine=False)
+    ).double()
     torch.nn.init.uniform_(plain[0].weight)
     torch.nn.init.uniform_(plain[0].bias)
     x = torch.randn(5, 3, 2, 2, dtype=torch.float64)

@@ -22,12 +22,12 @@ import os, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np, torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
-from sdr.data.views import Views
-from sdr.errors import program
+from sdr.ssl.views import Views
+from sdr.base.errors import program
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
-from sdr.train.checkpoint import Checkpoints
+from sdr.base.checkpoint import Checkpoints
 from sdr.train.compute import Compute, Device
 from sdr.train.jobs import Common, Sdr, sdr
 from sdr.train.loop import train
@@ -100,8 +100,14 @@ class Trainings:
     server: subprocess.Popen
     folder: Path
 
-    def run(self, out: str = "out", seconds: float = 0.0, hold: int = 10**9, term: int = 0,
-            meanwhile: Callable[[int], None] = lambda pid: None) -> int:  # fmt: skip
+    def run(
+        self,
+        out: str = "out",
+        seconds: float = 0.0,
+        hold: int = 10**9,
+        term: int = 0,
+        meanwhile: Callable[[int], None] = lambda pid: None,
+    ) -> int:
         """Train, going on from what is there. Return the exit status; `meanwhile` is told the process."""
         self.server.stdin.write(f"{out} {seconds} {hold} {term}\n")
         self.server.stdin.flush()
@@ -194,7 +200,9 @@ def test_without_its_last_checkpoint_it_uses_the_one_before(trainings):
     done = trainings.steps_done
     assert trainings.run() == 0
     assert f"{last.name}: it is truncated" in trainings.said and "the one before is used" in trainings.said
-    assert trainings.same("whole", "out") and trainings.steps_done - done == STEPS - int(before.stem.removeprefix("step-"))
+    assert trainings.same("whole", "out") and trainings.steps_done - done == STEPS - int(
+        before.stem.removeprefix("step-")
+    )
 
 
 def test_without_any_whole_checkpoint_it_starts_anew(trainings):

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from sdr.data.views import Views
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
+from sdr.ssl.views import Views
 from sdr.train.compute import Compute, Device
 from sdr.train.jobs import Common, Pretrain, Sdr, baseline, sdr
 from sdr.train.loop import Training
@@ -14,13 +14,25 @@ from sdr.train.optimizers import Optimization
 
 CPU = torch.device("cpu")
 SPEC = Backbone(
-    block="basic", layers=[1, 1, 1, 1], shared=[4, 4, 6, 8], group=[2, 2, 2, 4], groups=2, stem_type="deep", stem_width=5
+    block="basic",
+    layers=[1, 1, 1, 1],
+    shared=[4, 4, 6, 8],
+    group=[2, 2, 2, 4],
+    groups=2,
+    stem_type="deep",
+    stem_width=5,
 )
 HEADS = Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)
 VIEWS = Views(
-    size=16, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=[0.5, 0.1],
-    blur_sigma=[0.1, 2.0], solarise_p=[0.0, 0.2],
-)  # fmt: skip
+    size=16,
+    scale=[0.2, 1.0],
+    jitter=[0.4, 0.4, 0.4, 0.1],
+    jitter_p=0.8,
+    grey_p=0.2,
+    blur_p=[0.5, 0.1],
+    blur_sigma=[0.1, 2.0],
+    solarise_p=[0.0, 0.2],
+)
 SGD = Optimization(optimizer="sgd", batch_size=8, lr=0.5, momentum=0.9, weight_decay=1e-4, warmup_epochs=0.5)
 LARS = SGD.model_copy(update={"optimizer": "lars"})
 PLAIN = Device(
@@ -35,7 +47,13 @@ def compute(**changes) -> Compute:
 
 def common(seed: int = 0, **changes) -> Common:
     fields = dict(
-        method="simsiam", byol=Target(momentum=0.9), backbone=SPEC, heads=HEADS, views=VIEWS, compute=compute(), seed=seed
+        method="simsiam",
+        byol=Target(momentum=0.9),
+        backbone=SPEC,
+        heads=HEADS,
+        views=VIEWS,
+        compute=compute(),
+        seed=seed,
     )
     return Common(**(fields | changes))
 
@@ -43,9 +61,19 @@ def common(seed: int = 0, **changes) -> Common:
 def sdr_job(shared: Common | None = None, n_subnets: int = 4, images: int = 40, **changes) -> Training:
     """20 steps of 8 images on 4 clusters."""
     fields = dict(
-        epochs=4.0, optimization=SGD, first_phase=0.3, phase_growth=2.0, w0_share=0.25, train_teacher=False,
-        progressive=True, subsets="cluster", distill="siamkd", distill_views=1, distill_weight=1.0, log_every=1,
-    )  # fmt: skip
+        epochs=4.0,
+        optimization=SGD,
+        first_phase=0.3,
+        phase_growth=2.0,
+        w0_share=0.25,
+        train_teacher=False,
+        progressive=True,
+        subsets="cluster",
+        distill="siamkd",
+        distill_views=1,
+        distill_weight=1.0,
+        log_every=1,
+    )
     return sdr(Sdr(**(fields | changes)), shared or common(), np.arange(images) % n_subnets, n_subnets)
 
 

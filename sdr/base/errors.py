@@ -1,0 +1,63 @@
+"""One clear message and exit status 1 for whatever a user can mend; a traceback only for our own bugs."""
+
+import errno
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from sdr.base.run_log import logged
+
+
+class UserError(Exception):
+    """Something the user can mend. The text says what is wrong, where, and what to do."""
+
+
+_INTERRUPTED = "interrupted: nothing half-written was kept; run the same command again to go on"
+_DISK = {
+    errno.ENOSPC: "the disk is full: free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EACCES: "no permission: check the owner and mode of that path",
+    errno.EPERM: "no permission: check the owner and mode of that path",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+def program(main: Callable[..., None]) -> Callable[..., None]:
+    """Make `main` a command: user errors, full disks and interrupts end in one line and exit status 1."""
+
+    @functools.wraps(main)
+    def run(*args, **kwargs) -> None:
+        signal.signal(signal.SIGINT, _terminate)
+        signal.signal(signal.SIGTERM, _terminate)
+        if os.environ.get("RANK", "0") != "0":
+            sys.stdout = open(os.devnull, "w")  # of several processes the first one speaks
+        try:
+            with logged():
+                main(*args, **kwargs)
+        except UserError as error:
+            sys.exit(f"error: {error}")
+        except KeyboardInterrupt:
+            sys.exit(_INTERRUPTED)
+        except OSError as error:
+            if error.errno not in _DISK:
+                raise
+            sys.exit(f"error: {error.filename or 'output'}: {_DISK[error.errno]}")
+
+    return run
+
+
+def leave_on_interrupt() -> None:
+    """Until a `program` starts: nothing is open yet, so leave at once, even from within a library's C code."""
+
+    def leave(signum, frame):
+        os.write(2, f"{_INTERRUPTED}\n".encode())
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)
+
+
+def _terminate(signum, frame):
+    raise KeyboardInterrupt

@@ -1,0 +1,125 @@
+"""Parameters: one validated section a module, and only what the running DVC stage declares.
+
+A module that has parameters defines its own `Section`; a stage asks for it by the name it has in
+`params.yaml`: `load(views=Views, seed=int)`. Under DVC (`DVC_STAGE` is set) only the parameters that
+`dvc.yaml` declares for the stage can be read, so a forgotten declaration is an error, not a stale result.
+"""
+
+import os
+import re
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from sdr.base.errors import UserError
+
+
+class Section(BaseModel):
+    """A section of `params.yaml`: unknown keys, missing keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def load(**wanted: Any) -> dict[str, Any]:
+    """Return the wanted sections, validated: `{name: value}`, names with dots reach into mappings.
+
+    Args:
+        wanted: name in `params.yaml` → its type, a `Section` or any type pydantic validates. Write `a__b`
+            for the entry `b` of the mapping `a`.
+
+    Raises:
+        UserError: a parameter is missing, unknown, of the wrong type or out of range, or not declared
+            for this stage in `dvc.yaml`.
+    """
+    values, origin = _declared()
+    return {name: _validate(values, name.split("__"), kind, origin) for name, kind in wanted.items()}
+
+
+def machine(name: str, kind: Any) -> Any:
+    """Return a parameter of the machine, validated. No stage declares it: it changes no result, so it re-runs nothing.
+
+    Raises:
+        UserError: as `load`.
+    """
+    return _validate(_read("params.yaml"), [name], kind, "params.yaml")
+
+
+def _declared() -> tuple[dict, str]:
+    values, stage = _read("params.yaml"), os.environ.get("DVC_STAGE")
+    if stage is None:
+        return values, "params.yaml"
+    declared = _pick(values, declared_names(stage, _read("dvc.yaml"), values))
+    return declared, f"params.yaml, as declared for stage {stage} in dvc.yaml"
+
+
+def declared_names(stage: str, pipeline: dict, params: dict) -> list[str]:
+    """Return the parameters that a stage declares, names with dots.
+
+    As `dvc.api.params_show` finds them (a test compares), without the seconds that DVC takes to read its lock.
+
+    Args:
+        stage: name of the stage, with `@KEY` if it stems from a `foreach` or a `matrix`.
+        pipeline: content of dvc.yaml.
+        params: content of params.yaml.
+    """
+    name, _, key = stage.partition("@")
+    entry = pipeline["stages"][name]
+    names, places = entry.get("do", entry).get("params", []), {}
+    if "foreach" in entry:
+        item = params[entry["foreach"].strip("${}")][key]
+        places = {"key": key} | {f"item.{field}": value for field, value in item.items()}
+    if "matrix" in entry:
+        axes = {axis: list(params[section.strip("${}")]) for axis, section in entry["matrix"].items()}
+        items = (dict(zip(axes, values)) for values in product(*axes.values()))
+        item = next(item for item in items if "-".join(item.values()) == key)
+        places = {f"item.{axis}": value for axis, value in item.items()}
+    return [re.sub(r"\$\{(.+?)\}", lambda place: str(places[place[1]]), name) for name in names]
+
+
+def _pick(values: dict, names: list[str]) -> dict:
+    """Return only the entries of these names, nested as they were; names that are not there are left out."""
+    picked: dict = {}
+    for name in names:
+        *path, last = name.split(".")
+        source, target = values, picked
+        for key in path:
+            source = source.get(key) if isinstance(source, dict) else None
+            target = target.setdefault(key, {})
+        if isinstance(source, dict) and last in source:
+            target[last] = source[last]
+    return picked
+
+
+def _read(file: str) -> dict:
+    from ruamel.yaml import YAML, YAMLError  # as DVC does: PyYAML would take 1e-3 for a string
+
+    try:
+        with open(file) as stream:
+            return YAML(typ="safe").load(stream) or {}
+    except FileNotFoundError:
+        raise UserError(f"{file}: not found here; run from the root of the repository") from None
+    except YAMLError as error:
+        raise UserError(f"{file}: not valid YAML: {error}") from None
+
+
+def _validate(values: dict, path: list[str], kind: Any, origin: str) -> Any:
+    name = ".".join(path)
+    value: Any = values
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            raise UserError(f"{origin}: parameter `{name}` is missing; profiles/ holds complete files")
+        value = value[key]
+    try:
+        return TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        lines = [f"`{'.'.join([name, *map(str, e['loc'])])}`: {_say(e)}" for e in error.errors()]
+        raise UserError(f"{origin}: " + "; ".join(lines)) from None
+
+
+def _say(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown parameter (misspelt?)"
+    if error["type"] == "missing":
+        return "missing"
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"

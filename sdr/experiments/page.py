@@ -1,0 +1,45 @@
+"""All sets of experiments on one HTML page that needs nothing but itself."""
+
+from pathlib import Path
+
+from markupsafe import Markup
+
+from sdr.experiments import words as words
+from sdr.experiments.comparison import Comparison
+from sdr.experiments.figures import figure_of
+from sdr.experiments.tables import markdown
+from sdr.report.pictures import write_pictures
+from sdr.report.tables import signed
+from sdr.report.templates import HERE, environment, look
+
+
+def write_experiments(sets: list[Comparison], folder: Path) -> None:
+    """Write `index.html`, `tables.md` and `figures/SET.png` into an existing, empty folder."""
+    drawings = filter(None, map(figure_of, sets))
+    pictures = write_pictures(drawings, folder / "figures")
+    (folder / "index.html").write_text(experiments_page(sets, pictures), encoding="utf-8")
+    (folder / "tables.md").write_text(markdown(sets), encoding="utf-8")
+
+
+def experiments_page(sets: list[Comparison], pictures: dict[str, dict[str, str]]) -> str:
+    """Return the page; `pictures` as `write_pictures` returns them, a set without one has no figure."""
+    templates = environment()
+    templates.filters |= {
+        "p_value": words.p_value,
+        "times": words.times,
+        "interval": words.interval,
+        "evidence": words.evidence,
+        "signed_or_dash": words.signed_or_dash,
+        "signed_or_nothing": lambda value: signed(value) if isinstance(value, float) else "",
+    }
+    measured = [found for found in sets if found.measured]
+    return templates.get_template("experiments.html.j2").render(
+        sets=sets,
+        measured=measured,
+        pictures=pictures,
+        columns={found.name: words.columns(found) for found in sets},
+        facts=words.facts(sets) if measured else [],
+        reading=words.READING,
+        own_css=Markup((HERE / "experiments.css").read_text("utf-8")),
+        **look(),
+    )

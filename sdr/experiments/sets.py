@@ -1,0 +1,125 @@
+"""A set of experiments: one table or figure of the paper as rows of changed parameters, `experiments/NAME.yaml`.
+
+A row is measured once a seed. What has to run for it is an *experiment*: the changed parameters, the seed, and the
+stages that end in the row's scores. Rows and sets that change the same share the experiment.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from sdr.base.errors import UserError
+from sdr.base.params import Section
+
+FOLDER = Path("experiments")
+OWN = ("baseline", "w0", "sdr", "ensemble", "votes")  # networks of a run; any other name is one of `pruned`
+_LONGEST = 80  # characters of an experiment's name before the digest
+
+
+class Row(Section):
+    """One line of a table."""
+
+    name: str
+    """As the table shows it."""
+    of: str = Field(pattern=r"^\w+$")
+    """Whose scores: baseline, w0, sdr, ensemble, votes, or a name in `pruned`."""
+    set: dict[str, Any] = {}
+    """Parameters of params.yaml that change or are added, names with dots → value."""
+    paper: dict[str, float] = {}
+    """The paper's numbers for this row: linear, knn (mean over its tasks, %), hours."""
+    paper_row: str = ""
+    """What the paper calls it."""
+
+
+class ExperimentSet(Section):
+    """A table or figure."""
+
+    title: str
+    question: str
+    """What it is to answer, and what the paper found."""
+    seeds: list[int] = Field(min_length=1)
+    reference: str
+    """Name of the row that the others are compared with, seed by seed."""
+    rows: list[Row] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "ExperimentSet":
+        names = [row.name for row in self.rows]
+        if len(set(names)) < len(names):
+            raise ValueError("two rows have the same name")
+        if self.reference not in names:
+            raise ValueError(f"reference: no row is called {self.reference!r}")
+        return self
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What runs once: parameters, and the stages it must reach."""
+
+    changes: dict[str, Any]
+    targets: tuple[str, ...]
+    name: str = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "name", _name(self.changes, self.targets))
+
+
+def read_set(name: str, folder: Path = FOLDER) -> ExperimentSet:
+    """Read a set by its name.
+
+    Raises:
+        UserError: there is none, or it is not valid.
+    """
+    file = folder / f"{name}.yaml"
+    try:
+        return ExperimentSet(**YAML(typ="safe").load(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"no set of experiments `{name}`; there are {', '.join(set_names(folder))}") from None
+    except (YAMLError, TypeError) as error:
+        raise UserError(f"{file}: not valid: {error}") from None
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise UserError(f"{file}: " + "; ".join(lines)) from None
+
+
+def set_names(folder: Path = FOLDER) -> list[str]:
+    """The sets that there are."""
+    return sorted(file.stem for file in folder.glob("*.yaml"))
+
+
+def experiment_of(of_set: ExperimentSet, row: Row, seed: int) -> Experiment:
+    """The experiment that measures a row with a seed."""
+    together = {other.of for other in of_set.rows if other.set == row.set}
+    return Experiment(row.set | {"seed": seed}, targets(together))
+
+
+def experiments(of_set: ExperimentSet) -> list[Experiment]:
+    """All experiments of a set, each once, row by row: those that run side by side then share no unfinished stage."""
+    every = [experiment_of(of_set, row, seed) for row in of_set.rows for seed in of_set.seeds]
+    return list({experiment.name: experiment for experiment in every}.values())
+
+
+def targets(networks: Iterable[str]) -> tuple[str, ...]:
+    """The stages of dvc.yaml that end in the scores of these networks."""
+    stages = {"scores_baseline"}  # cheap: every sub-net's training needs the baseline
+    for network in networks:
+        if network != "baseline":
+            stages.add("scores_sdr" if network in OWN else f"scores_pruned@{network}")
+    return tuple(sorted(stages))
+
+
+def _name(changes: dict[str, Any], stages: tuple[str, ...]) -> str:
+    """A name that says what changes, and a digest of all of it: `n_subnets-4_seed-0_3f2a9c1b`."""
+    parts = [
+        f"{key.rsplit('.', 1)[-1]}-{value}" for key, value in changes.items() if not isinstance(value, dict | list)
+    ]
+    text = re.sub(r"[^\w.-]+|\.{2,}", "-", "_".join(parts))[:_LONGEST].strip(".-_")
+    digest = hashlib.sha256(json.dumps([changes, stages], sort_keys=True).encode()).hexdigest()
+    return f"{text}_{digest[:8]}"

@@ -1,0 +1,67 @@
+"""Batch-norm statistics of each network after training (paper, section 5.1, following Cai et al. 2019).
+
+In training every network normalises by its batch; nothing is kept. Afterwards each network sees one fixed sample,
+whole, in one forward pass: its statistics are the sample's true mean and variance, layer after layer, and no batch
+size enters.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from sdr.base.params import Section
+from sdr.base.randomness import numpy_rng
+
+
+class Calibration(Section):
+    """Which images the statistics come from."""
+
+    source: Literal["cluster", "common"]  # the sub-net's own cluster (the paper), or one sample of the corpus for all
+    images: PositiveInt  # at most so many
+
+
+def sample(subset: np.ndarray, images: int, seed: int) -> np.ndarray:
+    """Draw the `images` that statistics are measured on from the indices `subset`, sorted; all of them if there are few."""
+    if len(subset) <= images:
+        return np.sort(subset)
+    return np.sort(numpy_rng(seed, "calibrate", len(subset)).choice(subset, images, replace=False))
+
+
+def batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:
+    """The batch-norm layers of a backbone, in order."""
+    return [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+@torch.no_grad()
+def calibrate(backbone: nn.Module, x: Tensor) -> None:
+    """Set the running statistics to those of `x` (`N×3×H×W`, the evaluation view); leave the backbone in eval mode.
+
+    Each layer takes the mean and the (biased) variance of its own input just before it normalises by them.
+    """
+
+    def measure(layer: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        layer.running_mean.copy_(inputs[0].mean((0, 2, 3)))
+        layer.running_var.copy_(inputs[0].var((0, 2, 3), correction=0))
+
+    hooks = [layer.register_forward_pre_hook(measure) for layer in batch_norms(backbone)]
+    try:
+        backbone.eval()(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def statistics(backbone: nn.Module) -> Tensor:
+    """All running means and variances in one vector, `2·C` float32."""
+    return torch.cat([t for layer in batch_norms(backbone) for t in (layer.running_mean, layer.running_var)])
+
+
+@torch.no_grad()
+def set_statistics(backbone: nn.Module, vector: Tensor) -> None:
+    """Put back what `statistics` gave."""
+    targets = [t for layer in batch_norms(backbone) for t in (layer.running_mean, layer.running_var)]
+    for target, source in zip(targets, vector.split([len(t) for t in targets]), strict=True):
+        target.copy_(source)

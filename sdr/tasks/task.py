@@ -1,0 +1,108 @@
+"""A prepared task on disk: labelled images of each split."""
+
+import csv
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sdr.base.errors import UserError
+from sdr.base.params import Section
+
+SPLITS = ("train", "val", "test")  # val is optional
+# DVC takes a dot for a path into params.yaml and digits alone for a number; `load` takes `__` for such a path.
+_NAME = re.compile(r"(?!\d+$)(?!.*__)[A-Za-z0-9_-]+")
+
+
+class TaskSpec(Section):
+    """One entry of section `tasks`; its name there is the task's name."""
+
+    # builtin; folder or csv: $SDR_DATA_TASKS/NAME; or a data set of the protocol by its name, such as pets
+    source: str
+    # top1 accuracy, mean of the classes' accuracies, or mean average precision of several labels an image
+    metric: Literal["top1", "mean_per_class", "map"]
+    # fetch a data set of the protocol where its host still serves the files
+    download: bool = False
+    # take splits of another size than the official ones; the numbers then compare with nobody's
+    partial: bool = False
+
+
+def check_name(section: str, name: str) -> None:
+    """Raise UserError if DVC could not use `name` for an entry of `section`: a slash, a space or a dot in it, say."""
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"params.yaml: {section}: name `{name}`: use letters, digits, `_` and `-`, not digits alone and not `__`"
+        )
+
+
+class Task:
+    """A labelled task.
+
+    Attributes:
+        name: the task's name.
+        metric: "top1", "mean_per_class" or "map".
+        classes: names of the C classes, sorted.
+        multilabel: whether an image may have several labels.
+        meta: what `meta.json` says.
+    """
+
+    def __init__(self, folder: Path, meta: dict, rows: list[dict[str, str]]):
+        self.meta = meta
+        self.name, self.metric, self.classes = meta["task"], meta["metric"], meta["classes"]
+        self.multilabel = bool(meta["multilabel"])
+        self._folder, self._rows = folder, rows
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Task":
+        """Open a prepared task.
+
+        Raises:
+            UserError: there is none.
+        """
+        folder = Path(folder)
+        try:
+            meta = json.loads((folder / "meta.json").read_text())
+            with (folder / "labels.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+                rows = list(csv.DictReader(file))
+        except FileNotFoundError as error:
+            missing = error.filename
+            raise UserError(f"{missing}: not found; run `dvc repro prepare_task@{folder.name}` first") from None
+        return cls(folder, meta, rows)
+
+    @property
+    def has_val(self) -> bool:
+        """Whether the task comes with a validation split of its own."""
+        return self.meta["n_val"] > 0
+
+    def images(self, split: str) -> np.ndarray:
+        """Return the images of a split ("train", "val" or "test"), memory-mapped uint8 n×S×S×3."""
+        return np.load(self._folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
+
+    def targets(self, split: str) -> np.ndarray:
+        """Return the classes of a split's images: int64 n, or bool n×C where `multilabel`."""
+        labels = [row["label"] for row in self._rows if row["split"] == split]
+        return encode(labels, self.classes, self.multilabel)
+
+    @cached_property
+    def origins(self) -> dict[str, list[str]]:
+        """Where the images of each split come from."""
+        return {split: [row["origin"] for row in self._rows if row["split"] == split] for split in SPLITS}
+
+
+def encode(labels: list[str], classes: list[str], multilabel: bool) -> np.ndarray:
+    """Return class numbers, int64 n; or, of labels joined by ";", bool n×C."""
+    number = {label: index for index, label in enumerate(classes)}
+    if not multilabel:
+        return np.array([number[label] for label in labels], dtype=np.int64)
+    targets = np.zeros((len(labels), len(classes)), dtype=bool)
+    for row, joined in enumerate(labels):
+        targets[row, [number[label] for label in split_labels(joined)]] = True
+    return targets
+
+
+def split_labels(joined: str) -> list[str]:
+    """Return the labels of one image of a multi-label task, which are joined by ";"."""
+    return [label for label in joined.split(";") if label]

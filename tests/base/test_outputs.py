@@ -1,0 +1,117 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdr.base.outputs import output_dir, output_file, write_csv, write_json
+
+ROOT = Path(__file__).parents[1]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_folder_appears_whole(tmp_path):
+    with output_dir(tmp_path / "deep" / "out") as out:
+        (out / "a").write_text("1")
+        assert not (tmp_path / "deep" / "out").exists()
+    assert names(tmp_path / "deep") == {"out"}
+    assert (tmp_path / "deep/out/a").read_text() == "1"
+
+
+def test_folder_replaces_all_of_the_old_one(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old").touch()
+    with output_dir(tmp_path / "out") as out:
+        (out / "new").touch()
+    assert names(tmp_path / "out") == {"new"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
+def test_failure_inside_keeps_the_old_and_leaves_nothing_new(tmp_path, error):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old").touch()
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(error), output_dir(tmp_path / "out") as out:
+        (out / "new").touch()
+        raise error
+    with pytest.raises(error), output_file(tmp_path / "file") as file:
+        file.write_text("new")
+        raise error
+    assert names(tmp_path) == {"out", "file"}
+    assert names(tmp_path / "out") == {"old"}
+    assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("kind", ["output_dir", "output_file"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_process_leaves_nothing_that_the_next_run_does_not_replace(tmp_path, kind, number):
+    """Real signals to a real process; after SIGKILL the half-written part may stay until the next run."""
+    write = "(out / 'x').write_text('half')" if kind == "output_dir" else "out.write_text('half')"
+    code = f"""
+import time
+from sdr.base.errors import program
+from sdr.base.outputs import {kind}
+@program
+def main():
+    with {kind}({str(tmp_path / "out")!r}) as out:
+        {write}
+        print("ready", flush=True)
+        time.sleep(60)
+main()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=-1, stderr=-1, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    left = names(tmp_path)
+    assert "out" not in left
+    if number != signal.SIGKILL:
+        assert left == set()
+    if kind == "output_dir":
+        with output_dir(tmp_path / "out") as out:
+            assert names(out) == set()
+            (out / "y").touch()
+        assert names(tmp_path / "out") == {"y"}
+    else:
+        with output_file(tmp_path / "out") as out:
+            out.write_text("whole")
+        assert (tmp_path / "out").read_text() == "whole"
+    assert names(tmp_path) == {"out"}
+
+
+def test_no_permission_is_an_oserror_that_names_the_path(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match="file"), output_dir(tmp_path / "file" / "out"):
+        pass
+
+
+def test_json_is_read_back_and_refuses_nan(tmp_path):
+    value = {"ä": [1, 2.5, None], "b": {"c": True}}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text()) == value
+    assert (tmp_path / "a.json").read_text().endswith("}\n")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert json.loads((tmp_path / "a.json").read_text()) == value
+    assert names(tmp_path) == {"a.json"}
+
+
+def test_csv_is_read_back(tmp_path):
+    rows = [{"a": 1, "b": 'x,"y'}, {"a": 2, "b": "line\nbreak"}]
+    write_csv(tmp_path / "a.csv", (row for row in rows))
+    with open(tmp_path / "a.csv", newline="") as file:
+        assert list(csv.DictReader(file)) == [{"a": str(row["a"]), "b": row["b"]} for row in rows]
+    assert b"\r" not in (tmp_path / "a.csv").read_bytes()
+
+
+def test_csv_rows_of_other_keys_are_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(ValueError, match="b"):
+        write_csv(tmp_path / "a.csv", [{"a": 1}, {"b": 2}])
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,156 @@
+"""Sets of experiments: reading them, the names and targets that follow, and what the committed ones say."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from sdr.base.errors import UserError
+from sdr.base.params import load
+from sdr.experiments.sets import (
+    OWN,
+    ExperimentSet,
+    Row,
+    experiment_of,
+    experiments,
+    read_set,
+    set_names,
+    targets,
+)
+from sdr.nets.backbone import Backbone
+from sdr.nets.heads import Heads
+from sdr.train.cost import Computing, cost_of
+from sdr.train.jobs import Sdr
+from tools.check import SECTIONS
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = {name: read_set(name, ROOT / "experiments") for name in set_names(ROOT / "experiments")}
+PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+ROWS = [pytest.param(row, id=f"{name}-{row.name}") for name, found in COMMITTED.items() for row in found.rows]
+GOOD = {
+    "title": "Two",
+    "question": "Which?",
+    "seeds": [0, 1],
+    "reference": "first",
+    "rows": [{"name": "first", "of": "baseline"}, {"name": "second", "of": "sdr", "set": {"n_subnets": 4}}],
+}
+
+
+def written(folder: Path, content: object) -> Path:
+    (folder / "mine.yaml").write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return folder
+
+
+def test_a_set_is_read_with_its_defaults(tmp_path):
+    found = read_set("mine", written(tmp_path, GOOD))
+    assert [row.name for row in found.rows] == ["first", "second"]
+    assert found.rows[0].set == {} and found.rows[0].paper == {} and found.rows[1].set == {"n_subnets": 4}
+    assert set_names(tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (GOOD | {"seed": 3}, "seed: "),
+        (GOOD | {"rows": [{"name": "first", "of": "sdr", "sets": {}}]}, "rows.0.sets: "),
+        (GOOD | {"rows": [{"name": "first"}]}, "rows.0.of: "),
+        (GOOD | {"rows": [{"name": "first", "of": "two words"}]}, "rows.0.of: "),
+        (GOOD | {"rows": []}, "rows: "),
+        (GOOD | {"seeds": []}, "seeds: "),
+        (GOOD | {"seeds": ["0"]}, "seeds.0: "),
+        (GOOD | {"reference": "third"}, "no row is called 'third'"),
+        (GOOD | {"rows": GOOD["rows"][:1] * 2}, "two rows have the same name"),
+        ({key: value for key, value in GOOD.items() if key != "title"}, "title: "),
+        ("rows: [", "not valid"),
+        ("- a list", "not valid"),
+        ("", "not valid"),
+    ],
+)
+def test_a_wrong_set_is_one_message_that_names_its_file(tmp_path, content, says):
+    with pytest.raises(UserError) as error:
+        read_set("mine", written(tmp_path, content))
+    assert str(error.value).startswith(f"{tmp_path / 'mine.yaml'}: ") and says in str(error.value)
+
+
+def test_no_such_set_names_those_that_there_are(tmp_path):
+    with pytest.raises(UserError, match="no set of experiments `your`; there are mine"):
+        read_set("your", written(tmp_path, GOOD))
+
+
+def test_rows_that_change_the_same_share_an_experiment_that_reaches_the_scores_of_all():
+    rows = [("a", "baseline", {}), ("b", "sdr", {}), ("c", "w0", {}), ("d", "sdr", {"n_subnets": 4})]
+    rows = [Row(name=name, of=of, set=changes) for name, of, changes in rows]
+    found = ExperimentSet(title="", question="", seeds=[0, 1], reference="a", rows=rows)
+    every = experiments(found)
+    assert [e.changes for e in every] == [{"seed": 0}, {"seed": 1}] + [{"n_subnets": 4, "seed": s} for s in (0, 1)]
+    assert len({experiment_of(found, row, 0) and experiment_of(found, row, 0).name for row in rows[:3]}) == 1
+    assert every[0].targets == every[2].targets == ("scores_baseline", "scores_sdr")
+
+
+@pytest.mark.parametrize(
+    ("networks", "stages"),
+    [
+        (["baseline"], ("scores_baseline",)),
+        (["w0"], ("scores_baseline", "scores_sdr")),
+        (["ensemble", "votes", "sdr"], ("scores_baseline", "scores_sdr")),
+        (["thin", "baseline"], ("scores_baseline", "scores_pruned@thin")),
+    ],
+)
+def test_targets(networks, stages):
+    assert targets(networks) == stages
+
+
+def test_names_are_stable_distinct_and_names_of_git_refs():
+    """Whoever changes how a name is made makes all finished experiments unknown: mind the example."""
+    every = {e.name: e for found in COMMITTED.values() for e in experiments(found)}
+    assert len({(repr(sorted(e.changes.items(), key=str)), e.targets) for e in every.values()}) == len(every)
+    for name in every:
+        subprocess.run(["git", "check-ref-format", f"refs/exps/ab/cdef/{name}"], check=True)
+        assert len(name) < 100 and "@" not in name and not name.startswith("-")
+    found = ExperimentSet(**GOOD)
+    assert experiment_of(found, found.rows[1], 1).name == "n_subnets-4_seed-1_8c003769"
+
+
+@pytest.mark.parametrize("value", ["a b", "../x", "é", "-v", "x~1", "a.lock", "@{", "y" * 200])
+def test_a_name_is_valid_whatever_a_parameter_is(value):
+    row = Row(name="x", of="sdr", set={"data.source": value})
+    found = ExperimentSet(title="", question="", seeds=[0], reference="x", rows=[row])
+    subprocess.run(["git", "check-ref-format", f"refs/exps/ab/cdef/{experiment_of(found, row, 0).name}"], check=True)
+
+
+@pytest.mark.parametrize("found", COMMITTED.values(), ids=COMMITTED)
+def test_a_committed_set_has_three_seeds_and_says_what_it_asks(found):
+    assert len(found.seeds) == len(set(found.seeds)) >= 3
+    assert found.question.strip().count("?") >= 1 or found.question.startswith("What")
+    assert all(set(row.paper) <= {"linear", "knn", "hours"} for row in found.rows)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_committed_row_changes_what_there_is_into_what_is_allowed(row, tmp_path, monkeypatch):
+    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    for name, value in row.set.items():
+        *path, last = name.split(".")
+        place = params
+        for key in path:
+            place = place[key]
+        assert last in place or path == ["pruned"], f"{name} is not in params.yaml"
+        assert place.get(last) != value, f"{name} has this value in params.yaml"
+        place[last] = value
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    load(**SECTIONS)
+    assert row.of in OWN or row.of in params["pruned"]
+
+
+def test_committed_rows_of_equal_cost_cost_the_same():
+    """In multiply-adds of SDR's own training, without its baseline's, as exactly as the digits of the epochs allow."""
+    spec, heads, sdr = Backbone(**PARAMS["backbone"]), Heads(**PARAMS["heads"]), Sdr(**PARAMS["sdr"])
+    view, n = PARAMS["views"]["size"], PARAMS["n_subnets"]
+    cost = cost_of(Computing.of(sdr, method="simsiam", backbone=spec, heads=heads, n_subnets=n, view=view, shown=view))
+    rows = [row for row in COMMITTED["table3"].rows if "as many multiply-adds" in row.name]
+    assert len(rows) == 2
+    for row in rows:
+        image = cost.w0 if row.set.get("pretrain.width") == "supernet" else cost.baseline
+        assert row.set["pretrain.epochs"] * image == pytest.approx(sdr.epochs * cost.mean, rel=0.005)
