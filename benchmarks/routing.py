@@ -35,7 +35,7 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
     """Run one search; `source` is a folder of prepared tasks, or "" for the corpus."""
     import torch
 
-    from sdr.base.device import pick_device
+    from sdr.base.ranks import pick_device
     from sdr.corpus.store import ImageStore
     from sdr.evaluate.knn import Knn
     from sdr.nets.embed import Embedding, embed

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import machine
-from sdr.base.device import pick_device
 from sdr.base.params import load
+from sdr.base.ranks import pick_device
 from sdr.evaluate.evaluate_task import Protocol
 from sdr.evaluate.knn import Knn
 from sdr.evaluate.linear import Linear

@@ -110,7 +110,7 @@ def _inspect(args: argparse.Namespace) -> None:
 
 def _route(args: argparse.Namespace) -> None:
     from sdr.base.checkpoint import fingerprint
-    from sdr.base.device import pick_device
+    from sdr.base.ranks import pick_device
     from sdr.evaluate.knn import Knn
     from sdr.export.write import write_backbone
     from sdr.nets.embed import Embedding
@@ -166,8 +166,8 @@ def _embed(args: argparse.Namespace) -> None:
     import numpy as np
     import timm
 
-    from sdr.base.device import pick_device
     from sdr.base.outputs import output_file
+    from sdr.base.ranks import pick_device
     from sdr.nets.embed import Embedding, embed
     from sdr.tasks.class_folders import read_class_folders
 
@@ -192,7 +192,7 @@ def _embed(args: argparse.Namespace) -> None:
 
 
 def _open(directory: Path) -> "Bundle":
-    from sdr.base.device import pick_device
+    from sdr.base.ranks import pick_device
     from sdr.route.bundle import open_bundle
 
     return open_bundle(directory, pick_device())

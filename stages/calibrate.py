@@ -8,12 +8,10 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from sdr.base.device import pick_device
 from sdr.base.errors import program
-from sdr.base.launch import in_processes
 from sdr.base.outputs import output_dir, write_json
 from sdr.base.params import load
-from sdr.base.ranks import gather, part, rank
+from sdr.base.ranks import gather, in_processes, part, pick_device, rank
 from sdr.corpus.store import ImageStore
 from sdr.nets.calibrate import Calibration, calibrate, sample, statistics
 from sdr.nets.embed import Embedding, evaluation_view

@@ -2,10 +2,10 @@
 
 import sys
 
-from sdr.base.device import pick_device
 from sdr.base.errors import program
 from sdr.base.outputs import write_json
 from sdr.base.params import load
+from sdr.base.ranks import pick_device
 from sdr.evaluate.evaluate_task import Protocol
 from sdr.evaluate.knn import Knn
 from sdr.evaluate.linear import Linear

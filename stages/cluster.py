@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from sdr.base.device import pick_device
 from sdr.base.errors import program
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.randomness import draw_batch
+from sdr.base.ranks import pick_device
 from sdr.cluster.mapping import path_order, relabel
 from sdr.cluster.prototypes import Cluster, fit
-from sdr.cluster.quality import describe
-from sdr.cluster.samples import save_row
+from sdr.cluster.quality import describe, save_row
 from sdr.corpus.store import ImageStore
 from sdr.nets.paths import N_STAGES, check_n_subnets
 

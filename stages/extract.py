@@ -3,12 +3,10 @@
 import numpy as np
 from tqdm import tqdm
 
-from sdr.base.device import pick_device
 from sdr.base.errors import program
-from sdr.base.launch import in_processes
 from sdr.base.outputs import output_dir
 from sdr.base.params import load
-from sdr.base.ranks import gather, part, world
+from sdr.base.ranks import gather, in_processes, part, pick_device, world
 from sdr.corpus.store import ImageStore
 from sdr.nets.embed import Embedding, features
 from sdr.ssl.folder import load_network

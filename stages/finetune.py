@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from sdr.base.checkpoint import Checkpoints
-from sdr.base.device import pick_device
 from sdr.base.errors import UserError, program
 from sdr.base.outputs import write_json
 from sdr.base.params import load
+from sdr.base.ranks import pick_device
 from sdr.compare.backbones import load_resnet
 from sdr.detect.params import Detector
 from sdr.detect.score import digest, score

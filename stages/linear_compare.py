@@ -2,11 +2,10 @@
 
 import sys
 
-from sdr.base.device import pick_device
 from sdr.base.errors import UserError, program
-from sdr.base.launch import in_processes
 from sdr.base.outputs import write_json
 from sdr.base.params import load
+from sdr.base.ranks import in_processes, pick_device
 from sdr.compare.backbones import load_backbone
 from sdr.evaluate.evaluate_task import Protocol, evaluate_task
 from sdr.evaluate.knn import Knn

@@ -4,12 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from sdr.base.device import pick_device
 from sdr.base.errors import program
-from sdr.base.hashing import sha256
-from sdr.base.launch import in_processes
-from sdr.base.outputs import write_json
+from sdr.base.outputs import sha256, write_json
 from sdr.base.params import load
+from sdr.base.ranks import in_processes, pick_device
 from sdr.evaluate.ensemble import Ensemble
 from sdr.evaluate.evaluate_task import Protocol, evaluate_task, evaluate_votes
 from sdr.evaluate.knn import Knn

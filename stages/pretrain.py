@@ -7,12 +7,10 @@ import numpy as np
 from pydantic import PositiveInt
 
 from sdr.base.checkpoint import Checkpoints
-from sdr.base.device import pick_device
 from sdr.base.errors import program
-from sdr.base.launch import in_processes
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
-from sdr.base.ranks import rank
+from sdr.base.ranks import in_processes, pick_device, rank
 from sdr.corpus.parts import Part, part_rows
 from sdr.corpus.store import ImageStore
 from sdr.nets.backbone import Backbone

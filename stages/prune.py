@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from sdr.base.device import pick_device
 from sdr.base.errors import UserError, program
 from sdr.base.outputs import output_dir, write_json
 from sdr.base.params import load
+from sdr.base.ranks import pick_device
 from sdr.compare.compare import RESERVED
 from sdr.compare.prune import Pruned, prune
 from sdr.corpus.store import ImageStore

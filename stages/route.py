@@ -3,11 +3,10 @@
 import sys
 
 from sdr.base.checkpoint import fingerprint
-from sdr.base.device import pick_device
 from sdr.base.errors import program
-from sdr.base.launch import in_processes
 from sdr.base.outputs import output_dir
 from sdr.base.params import load
+from sdr.base.ranks import in_processes, pick_device
 from sdr.evaluate.knn import Knn
 from sdr.export.write import write_backbone
 from sdr.nets.embed import Embedding

@@ -3,10 +3,10 @@
 import sys
 
 from sdr.base.checkpoint import fingerprint
-from sdr.base.device import pick_device
 from sdr.base.errors import program
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
+from sdr.base.ranks import pick_device
 from sdr.detect.halving import forget
 from sdr.detect.params import Detector
 from sdr.detect.routing import search

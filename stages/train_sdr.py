@@ -9,12 +9,10 @@ from hashlib import sha256
 import numpy as np
 
 from sdr.base.checkpoint import Checkpoints
-from sdr.base.device import pick_device
 from sdr.base.errors import program
-from sdr.base.launch import in_processes
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
-from sdr.base.ranks import rank
+from sdr.base.ranks import in_processes, pick_device, rank
 from sdr.corpus.store import ImageStore
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads

@@ -15,14 +15,13 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from sdr.base.differences import differences
-from sdr.base.outputs import write_json
+from sdr.base.outputs import scratch, write_json
 from sdr.base.params import Section
-from sdr.base.scratch import scratch
 from sdr.base.state_file import NotUsableError, read_state, write_state
 
 WEEK = 7 * 24 * 3600.0
@@ -156,13 +155,36 @@ class Checkpoints(States):
         except (OSError, ValueError):
             lines = ["unknown: its facts.json cannot be read"]
         else:
-            lines = differences(old, self._facts)
+            lines = _differences(old, self._facts)
         return "\n  ".join(
             [f"{self.stage}: starting anew; {newest} is not resumed, for it differs in", *lines]
             + [
                 f"it is left alone: with the old values it goes on ({len(others)} unfinished trainings of this stage are kept)"
             ]
         )
+
+
+def _differences(old: object, new: object, at_most: int = 12) -> list[str]:
+    """What differs between two JSON values, as lines `params.seed: 0 → 1`; of more than `at_most` the first."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    changed = [name for name in before | after if before.get(name) != after.get(name)]
+    lines = [f"{name}: {_shown(before.get(name))} → {_shown(after.get(name))}" for name in changed]
+    return lines if len(lines) <= at_most else [*lines[:at_most], f"and {len(lines) - at_most} more"]
+
+
+def _leaves(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted name, value as JSON) of all that is neither a list nor a mapping with something in it."""
+    if isinstance(value, dict | list) and value:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, json.dumps(value, ensure_ascii=False)
+
+
+def _shown(text: str | None) -> str:
+    if text is None:
+        return "(absent)"
+    return text if len(text) <= 40 else f"{text[:20]}…{text[-8:]}"
 
 
 def _states(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ Of several processes that torchrun has started (`$RANK`) all write, and only wha
 """
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -60,6 +61,24 @@ def write_csv(path: str | Path, rows: Iterable[Mapping[str, object]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def scratch() -> Path:
+    """Where lies what is kept between runs but is no output: checkpoints, scores so far, live rows, the log of runs.
+
+    `$SDR_SCRATCH`, or `.scratch` in the repository.
+    """
+    return Path(os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", "."), ".scratch"))
 
 
 def _kept() -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sdr.base.scratch import scratch
+from sdr.base.outputs import scratch
 
 STATUSES = ("ok", "failed", "interrupted")
 

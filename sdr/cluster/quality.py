@@ -1,6 +1,9 @@
-"""How good a clustering is: sizes, their entropy and balance, and agreement with the known domains."""
+"""How good a clustering is: sizes, entropy, balance, agreement with the known domains, and pictures to look at."""
+
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 
 def describe(assignment: np.ndarray, domains: list[str], k: int) -> tuple[list[dict], dict]:
@@ -45,6 +48,15 @@ def describe(assignment: np.ndarray, domains: list[str], k: int) -> tuple[list[d
         "nmi": max(0.0, 2 * shared / (by_cluster + by_domain)) if by_cluster + by_domain > 0 else 1.0,
     }
     return rows, metrics
+
+
+def save_row(images: np.ndarray, file: Path, gap: int = 2) -> None:
+    """Write images `B×S×S×3` uint8 of a cluster (paper, Fig. 5) side by side on white, `gap` pixels apart, as a PNG."""
+    n, side = len(images), images.shape[1]
+    row = Image.new("RGB", (n * (side + gap) - gap, side), "white")
+    for i, image in enumerate(images):
+        row.paste(Image.fromarray(image), (i * (side + gap), 0))
+    row.save(file)
 
 
 def _entropy(counts: np.ndarray) -> float:

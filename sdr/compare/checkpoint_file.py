@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sdr.base import hashing
+from sdr.base import outputs
 from sdr.base.errors import UserError
 
 CHECKPOINTS = "SDR_CHECKPOINTS"  # the folder where they lie
@@ -41,7 +41,7 @@ def sha256(path: Path, expected: str | None = None) -> str:
     Raises:
         UserError: it is not the `expected` hash.
     """
-    digest = hashing.sha256(path)
+    digest = outputs.sha256(path)
     if expected is not None and digest != expected:
         raise UserError(f"{path}: its sha256 is {digest}, not {expected}; get the file again, or correct `sha256`")
     return digest

@@ -15,8 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sdr.base.checkpoint import States
-from sdr.base.outputs import write_json
-from sdr.base.scratch import scratch
+from sdr.base.outputs import scratch, write_json
 
 Advance = Callable[[int, int, States], tuple[float, dict]]
 """(arm, iterations in total, its states) → score (higher is better, -inf: the arm failed), state.

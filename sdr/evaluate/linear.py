@@ -22,7 +22,6 @@ from sdr.base.errors import UserError
 from sdr.base.params import Section
 from sdr.evaluate import metrics
 from sdr.evaluate.newton import Problem, Sigmoid, Softmax, Solution
-from sdr.evaluate.splits import hold_out
 
 
 class Linear(Section):
@@ -158,6 +157,31 @@ def evaluate(
         "converged": fit.solution.converged,
         "dim": int(train_x.shape[1]),
     }
+
+
+def hold_out(n: int, fraction: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Split the items 0 … n-1 as the protocol does: a shuffle, whose first items are for validation.
+
+    The shuffle is that of `np.random.seed(seed); np.random.shuffle(list(range(n)))`, without touching the
+    global state. It is not stratified, so a rare class can be missing on either side; the callers cope.
+
+    Args:
+        n: number of items, at least 2.
+        fraction: share of validation items, in (0, 1); floor(fraction · n) items, but at least 1.
+        seed: the protocol uses 0.
+
+    Returns:
+        (train, validation): disjoint int64 indices in shuffled order, together all of 0 … n-1.
+
+    Raises:
+        UserError: fewer than 2 items.
+    """
+    if n < 2:
+        raise UserError(f"a validation split needs at least 2 labelled images, got {n}; add images to the task")
+    order = list(range(n))
+    np.random.RandomState(seed).shuffle(order)
+    held = max(1, int(np.floor(fraction * n)))
+    return np.array(order[held:], dtype=np.int64), np.array(order[:held], dtype=np.int64)
 
 
 def choose_and_fit(

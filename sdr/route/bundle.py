@@ -16,8 +16,7 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from sdr.base.errors import UserError
-from sdr.base.hashing import sha256
-from sdr.base.outputs import write_json
+from sdr.base.outputs import sha256, write_json
 from sdr.route.prior import Clusters
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.folder import load_network

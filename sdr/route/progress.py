@@ -2,9 +2,8 @@
 
 import json
 
-from sdr.base.outputs import write_json
+from sdr.base.outputs import scratch, write_json
 from sdr.base.ranks import from_first, rank
-from sdr.base.scratch import scratch
 
 
 class Progress:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from sdr.base import hashing
+from sdr.base import outputs
 from sdr.base.errors import UserError
 from sdr.base.outputs import output_file
 from sdr.corpus.entries import THREADS
@@ -73,7 +73,7 @@ def add_hashes(root: Path, found: Files, known: Files) -> Files:
 def sha256(path: Path) -> str:
     """Return the hash of a file's content, "" if it cannot be read: whoever needs that file will say so."""
     try:
-        return hashing.sha256(path)
+        return outputs.sha256(path)
     except OSError:
         return ""
 

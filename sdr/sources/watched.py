@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sdr.base.errors import UserError
-from sdr.base.scratch import scratch
+from sdr.base.outputs import scratch
 from sdr.sources import manifest
 from sdr.sources.manifest import File, Files
 

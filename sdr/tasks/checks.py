@@ -1,12 +1,24 @@
-"""Whether labelled images make a task: enough of each class in each split, and as many as officially."""
+"""Whether labelled images make a task: enough of each class in each split, as many as officially, and each once.
+
+And how far raw pixels go in it: the accuracy that features have to beat.
+"""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from PIL import Image
 
 from sdr.base.errors import UserError
 from sdr.corpus.entries import Entry
 from sdr.tasks.readers.reader import Reader, Splits
 from sdr.tasks.task import split_labels
+
+EXAMPLES = 10
+NEIGHBOURS = 5
+SIDE = 32
+MOST_TRAIN, MOST_TEST = 5000, 2000  # evenly spaced images of larger splits
 
 
 def labels_of(entry: Entry, several: bool) -> list[str]:
@@ -75,7 +87,66 @@ def check_classes(name: str, listed: Splits, kept: Splits, several: bool, offici
     return sorted(train)
 
 
+def overlap(pictures: Mapping[str, Sequence[tuple[str, str]]]) -> dict:
+    """Report pictures that are in more than one split, and copies inside a split, by content hash.
+
+    Args:
+        pictures: split → (origin, sha256) of each picture.
+
+    Returns:
+        "overlap": "A-B" → number of contents that both splits have, for each pair of splits;
+        "overlap_examples": "A-B" → origins of up to 10 of them, as pairs;
+        "duplicates": split → number of pictures that are copies of an earlier one in it;
+        "duplicate_examples": split → origins of up to 10 copies, as pairs (earlier, copy).
+    """
+    first: dict[str, dict[str, str]] = {}  # split → sha256 → origin
+    copies: dict[str, list[list[str]]] = {}
+    for split, rows in pictures.items():
+        first[split], copies[split] = {}, []
+        for origin, sha256 in rows:
+            if sha256 in first[split]:
+                copies[split].append([first[split][sha256], origin])
+            first[split].setdefault(sha256, origin)
+    shared = {
+        f"{a}-{b}": [[origin, first[b][sha256]] for sha256, origin in first[a].items() if sha256 in first[b]]
+        for a, b in combinations(first, 2)
+    }
+    return {
+        "overlap": {pair: len(found) for pair, found in shared.items()},
+        "overlap_examples": {pair: found[:EXAMPLES] for pair, found in shared.items() if found},
+        "duplicates": {split: len(found) for split, found in copies.items()},
+        "duplicate_examples": {split: found[:EXAMPLES] for split, found in copies.items() if found},
+    }
+
+
+def raw_knn(train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray) -> float:
+    """Return the accuracy in % of 5 nearest neighbours (Euclidean, majority) on raw 32×32 RGB pixels.
+
+    Args:
+        train, test: uint8 n×S×S×3.
+        train_labels, test_labels: int64 n, class numbers.
+    """
+    chosen, asked = _spread(len(train), MOST_TRAIN), _spread(len(test), MOST_TEST)
+    known, unknown = _pixels(train[chosen]), _pixels(test[asked])
+    distances = (known**2).sum(1) - 2 * unknown @ known.T  # the query's own length changes no order
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :NEIGHBOURS]
+    votes = train_labels[chosen][nearest]  # n×5
+    classes = int(max(train_labels.max(), test_labels.max())) + 1
+    counts = np.stack([(votes == label).sum(1) for label in range(classes)], axis=1)
+    return float(100 * (counts.argmax(1) == test_labels[asked]).mean())
+
+
 def _first_outside(entries: list[Entry], classes: Counter, several: bool) -> tuple[str, str] | None:
     """Return (label, origin) of the first image with a label that is none of the classes."""
     pairs = ((label, entry.origin) for entry in entries for label in labels_of(entry, several))
     return next((pair for pair in pairs if pair[0] not in classes), None)
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """n×S×S×3 uint8 → n×3072 float32 in [0, 1]."""
+    small = [Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX) for image in images]
+    return np.stack([np.asarray(image, dtype=np.float32).ravel() for image in small]) / 255

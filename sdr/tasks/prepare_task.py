@@ -12,11 +12,9 @@ from sdr.base.errors import UserError
 from sdr.corpus.entries import Entry, Skipped, read_all
 from sdr.sources.manifest import Files
 from sdr.sources.watched import check_files, check_read
-from sdr.tasks.checks import check_classes, check_sizes, count
+from sdr.tasks.checks import check_classes, check_sizes, count, overlap, raw_knn
 from sdr.tasks.files import look, reader_of
-from sdr.tasks.overlap import overlap
 from sdr.tasks.pack import Pack
-from sdr.tasks.raw_knn import raw_knn
 from sdr.tasks.readers.reader import Reader, Splits
 from sdr.tasks.sources import read_splits
 from sdr.tasks.task import SPLITS, Task, TaskSpec

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import UserError
+from sdr.base.outputs import scratch
 from sdr.base.randomness import derive
 from sdr.base.ranks import any_of, from_first, rank, world
-from sdr.base.scratch import scratch
 from sdr.base.signals import deferred_signals
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HEAD = "import errno, os, time\nfrom sdr.base.errors import UserError, program\n@program\ndef main():\n    "
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sdr.base.outputs import output_dir, output_file, write_csv, write_json
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def names(folder: Path) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from sdr.base.run_log import StageRun, append, log_file, read_log
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 22, 19, 40, 46, tzinfo=UTC)
 HEAD = "import os, signal, time\nfrom sdr.base.errors import UserError, program\n@program\ndef main():\n    "
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from sdr.base.errors import UserError
 from sdr.evaluate import metrics
-from sdr.evaluate.linear import Linear, choose_penalty, evaluate, fit_path
-from sdr.evaluate.splits import hold_out
+from sdr.evaluate.linear import Linear, choose_penalty, evaluate, fit_path, hold_out
 
 
 def section(**changes) -> Linear:
@@ -138,3 +139,39 @@ def test_features_that_are_not_finite():
     x[0, 0] = np.inf
     with pytest.raises(UserError, match="NaN or infinity"):
         evaluate(x, y, None, test_x, test_y, NAMES, "top1", section(), seed=0)
+
+
+@pytest.mark.parametrize("n", [10, 2416, 8144])
+def test_held_out_images_are_the_protocols(n):
+    state = np.random.get_state()
+    np.random.seed(0)
+    indices = list(range(n))
+    np.random.shuffle(indices)
+    np.random.set_state(state)
+    train, val = hold_out(n)
+    assert val.tolist() == indices[: int(0.2 * n)] and train.tolist() == indices[int(0.2 * n) :]
+
+
+def test_first_indices_held_out_are_pinned():
+    assert hold_out(10)[1].tolist() == [2, 8]
+
+
+@given(st.integers(2, 300), st.floats(0.01, 0.99), st.integers(0, 1000))
+def test_hold_out_is_a_partition_with_both_sides(n, fraction, seed):
+    train, val = hold_out(n, fraction, seed)
+    assert sorted([*train, *val]) == list(range(n))
+    assert len(train) >= 1 and len(val) == max(1, int(np.floor(fraction * n)))
+    assert train.dtype == val.dtype == np.int64
+
+
+def test_hold_out_leaves_the_global_random_state_alone():
+    np.random.seed(5)
+    expected = np.random.rand()
+    np.random.seed(5)
+    hold_out(100)
+    assert np.random.rand() == expected
+
+
+def test_nothing_is_held_out_of_one_image():
+    with pytest.raises(UserError, match="at least 2"):
+        hold_out(1)

@@ -26,8 +26,8 @@ from sdr.base.ranks import any_of, from_first, gather, mean, part, rank, world
 from sdr.route.trained import TrainedSdr
 from sdr.route.tree import Embedder
 from sdr.base.checkpoint import Checkpoints
-from sdr.base.device import pick_device
-from sdr.base.launch import in_processes
+from sdr.base.ranks import pick_device
+from sdr.base.ranks import in_processes
 from sdr.train.loop import train
 from tests.route.toys import SHOW, pictures
 from tests.train import toys
@@ -133,7 +133,7 @@ def test_a_process_that_dies_ends_all_and_leaves_a_checkpoint(found, tmp_path):
 
 
 def test_a_stage_for_one_process_refuses_several(monkeypatch):
-    from sdr.base.device import pick_device
+    from sdr.base.ranks import pick_device
 
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserError, match="runs in one"):
