@@ -4,13 +4,15 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from sdr.experiments import words as words
+from sdr.experiments import words
 from sdr.experiments.comparison import Comparison
 from sdr.experiments.figures import figure_of
 from sdr.experiments.tables import markdown
 from sdr.report.pictures import write_pictures
 from sdr.report.tables import signed
-from sdr.report.templates import HERE, environment, look
+from sdr.report.templates import environment, look
+
+HERE = Path(__file__).parent
 
 
 def write_experiments(sets: list[Comparison], folder: Path) -> None:
@@ -23,7 +25,7 @@ def write_experiments(sets: list[Comparison], folder: Path) -> None:
 
 def experiments_page(sets: list[Comparison], pictures: dict[str, dict[str, str]]) -> str:
     """Return the page; `pictures` as `write_pictures` returns them, a set without one has no figure."""
-    templates = environment()
+    templates = environment(HERE)
     templates.filters |= {
         "p_value": words.p_value,
         "times": words.times,

@@ -1,6 +1,6 @@
 """The main tables of all sets of experiments in Markdown."""
 
-from sdr.experiments import words as words
+from sdr.experiments import words
 from sdr.experiments.comparison import Against, Comparison, RowResult
 from sdr.experiments.measured import PROTOCOLS
 from sdr.experiments.paired import Sample

@@ -10,10 +10,14 @@ from sdr.report import tables, units
 HERE = Path(__file__).parent
 
 
-def environment() -> Environment:
-    """Whatever a template is given is escaped; a name it is not given is an error."""
+def environment(own: Path = HERE) -> Environment:
+    """Whatever a template is given is escaped; a name it is not given is an error.
+
+    Args:
+        own: folder of the page's templates, which may use those here.
+    """
     made = Environment(
-        loader=FileSystemLoader(HERE),
+        loader=FileSystemLoader([own, HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
