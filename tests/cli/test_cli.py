@@ -98,8 +98,8 @@ def test_inspect(run):
     ("line", "says"),
     [
         ("route --supernet nowhere --images PICTURES --out mine", "nowhere: not found"),
-        ("route --supernet NET --images nowhere --out mine", "nowhere: not found; it should hold a folder for each"),
-        ("route --supernet NET --images empty --out mine", "empty: 0 class folders"),
+        ("route --supernet NET --images nowhere --out mine", "nowhere: not found; it should be a folder with a"),
+        ("route --supernet NET --images empty --out mine", "empty: this folder is empty; it should hold a sub-folder"),
         ("route --supernet NET --images one --out mine", "one: 1 class folders"),
         ("route --supernet NET --images hollow --out mine", "hollow/b: this class folder is empty"),
         ("route --supernet NET --images PICTURES --out mine --prior 0", "--prior 0: give a share"),

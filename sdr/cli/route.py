@@ -1,0 +1,70 @@
+"""`sdr route`: choose the sub-net for labelled pictures, and export it."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from sdr.base.errors import UserError
+from sdr.cli import options
+from sdr.cli.checks import check_directory, check_folder, check_supernet, new_directory
+
+
+def add(commands) -> None:
+    parser = commands.add_parser("route", help="choose the sub-net for labelled pictures, and export it")
+    parser.add_argument("--supernet", type=Path, required=True, metavar="DIR", help=options.SUPERNET)
+    options.add_images(parser, options.LABELLED)
+    parser.add_argument(
+        "--method", choices=("exhaustive", "tree", "halving"), default="exhaustive", help="the search (%(default)s)"
+    )
+    parser.add_argument("--score", choices=("knn", "logme", "hscore"), default="knn", help="of features (%(default)s)")
+    parser.add_argument(
+        "--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)"
+    )
+    options.add_directory(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    if not 0 < args.prior <= 1:
+        raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
+    check_supernet(args.supernet)
+    check_folder(args.images, "a sub-folder for each class, with its pictures")
+    check_directory(args.out, args.force, onnx=args.onnx)
+    from sdr.base.checkpoint import fingerprint
+    from sdr.base.ranks import pick_device
+    from sdr.evaluate.knn import Knn
+    from sdr.export.write import write_backbone
+    from sdr.nets.embed import Embedding
+    from sdr.route.bundle import open_bundle
+    from sdr.route.progress import Progress
+    from sdr.route.race import Halving
+    from sdr.route.result import in_words, write_result
+    from sdr.route.search import Labelled, Search, search
+    from sdr.tasks.class_folders import read_class_folders
+
+    device = pick_device()
+    with new_directory(args.out, args.force) as out, tempfile.TemporaryDirectory() as folder:
+        bundle = open_bundle(args.supernet, device)
+        images, targets, classes, paths = read_class_folders(
+            args.images, bundle.size, args.max_bad_fraction, Path(folder, "images.npy")
+        )
+        task = Labelled(args.images.resolve().name, images, targets, len(classes), "top1")
+        params = Search(
+            method=args.method,
+            score=args.score,
+            prior=args.prior,
+            top_m=1,
+            halving=Halving(per_class=8, least=64, growth=2.0, keep=0.5),
+        )
+        knn, show = Knn(k=20, temperature=0.07), Embedding(size=bundle.size, batch_size=256)
+        parts = [params.model_dump(), bundle.seal["files"], paths, targets.tolist()]
+        progress = Progress(fingerprint(stage="sdr route", parts=parts))
+        ranking = search(bundle.trained, bundle.baseline, task, params, knn, show, bundle.clusters, 0, device, progress)
+        route = write_result(out, bundle, task, ranking, params, knn)
+        words = in_words(route, task.metric)
+        title = f"sub-net {route['subnet']}, chosen for {task.name}"
+        extras, command = options.extras(args), options.command_line()
+        write_backbone(out, bundle, route["subnet"], title, extras, task.name, words, command)
+    progress.remove()
+    print(f"sub-net {route['subnet']} ({route['path']}) of {bundle.trained.n_subnets}; {words}")
+    print(f"{args.out}: timm.create_model('local-dir:{args.out}', pretrained=True)")
