@@ -148,14 +148,14 @@ def measure(args: argparse.Namespace) -> dict:
     base = replace(base, optimization=job.optimization)  # the same batch
     with ExitStack() as stack:
         stack.enter_context(determinism(job.compute.deterministic and device.type == "cuda"))
-        runs = kinds(stack, base, job, args.subnets, device, values["data"]["size"])
+        runs = kinds(stack, base, job, args.subnets, device, values["data"]["side"])
         for run in runs.values():
             run()  # compiles
         seconds = by_turns(runs, args.rounds, args.warm, args.steps, device)
     ours = [f"sub-net of {k}" for k in args.subnets if k > 1]
     return {
         "profile": str(args.profile),
-        "view": job.views.size,
+        "view": job.views.side,
         "batch": job.optimization.batch_size,
         "images": args.images,
         "rounds": args.rounds,

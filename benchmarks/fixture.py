@@ -24,8 +24,8 @@ def read_profile(path: Path, size: int | None = None, batch: int | None = None) 
     """Read a complete params.yaml; change the side of a view and the images of a step if wanted."""
     values = YAML(typ="safe").load(path.read_text())
     if size:
-        values["views"]["size"] = size
-        values["data"]["size"] = max(size, values["data"]["size"])
+        values["views"]["side"] = size
+        values["data"]["side"] = max(size, values["data"]["side"])
     for section in ("pretrain", "sdr"):
         values[section]["optimization"] |= {"lr": LOW_LR} | ({"batch_size": batch} if batch else {})
     return values

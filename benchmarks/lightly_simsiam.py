@@ -72,7 +72,7 @@ class LightlySimSiam:
         views, params = job.views, job.optimization
         bright, contrast, saturation, hue = views.jitter
         self._transform = SimSiamTransform(
-            input_size=views.size,
+            input_size=views.side,
             cj_prob=views.jitter_p,
             cj_bright=bright,
             cj_contrast=contrast,

@@ -65,7 +65,7 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
         domains = sorted(set(data.domains))
         targets = np.array([domains.index(data.domains[i]) for i in chosen])
         images, classes, metric = data.read(chosen), len(domains), "top1"
-    show = Embedding(size=bundle.size, batch_size=batch)
+    show = Embedding(side=bundle.size, batch_size=batch)
     embed(bundle.baseline, images[:batch], show, device)  # warm up
     labelled = Labelled(name, images, targets, classes, metric)
     start_clock()

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     params = YAML(typ="safe").load(args.profile.read_text())
-    spec, size, n = Backbone(**params["backbone"]), params["embed"]["size"], params["n_subnets"]
+    spec, size, n = Backbone(**params["backbone"]), params["embed"]["side"], params["n_subnets"]
     backbone = SimSiam(spec, spec.subnet_widths, Heads(**params["heads"])).backbone.eval()
     parts = part_macs(backbone, torch.zeros(1, 3, size, size))
     tree = sum(macs * min(n, spec.groups**depth) for depth, macs in enumerate(parts))

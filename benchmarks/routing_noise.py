@@ -148,12 +148,12 @@ def measure(
 
 def saved(root: Path, folder: Path, task: Task, show: Embedding) -> tuple[np.ndarray, np.ndarray]:
     """Features `M×N×D` float16 and multiply-adds of the parts, from a file, which is made if it is not there."""
-    if not (file := folder / f"{task.name}_{show.size}.npz").exists():
+    if not (file := folder / f"{task.name}_{show.side}.npz").exists():
         device, images = torch.device("cpu"), np.array(task.images("train"))
         trained = open_bundle(root, device).trained
         found = Embedder(trained, images, show, device, share=True)(range(trained.n_subnets), np.arange(len(images)))
         x = np.stack([features.astype(np.float16) for _, features in found])
-        parts = Parts(trained).macs(evaluation_view(images[:1], show.size, device))
+        parts = Parts(trained).macs(evaluation_view(images[:1], show.side, device))
         with output_file(file) as partial, partial.open("wb") as stream:
             np.savez(stream, f=x, parts=parts)
     with np.load(file, allow_pickle=False) as found:

@@ -79,7 +79,7 @@ def of_seed(seed: int, commit: str) -> Iterator[dict[str, object]]:
 
     def measured(backbone: nn.Module, subset: np.ndarray) -> torch.Tensor:
         images = data.read(sample(subset, params["calibrate"].images, seed))
-        calibrate(backbone, evaluation_view(images, params["embed"].size, CPU))
+        calibrate(backbone, evaluation_view(images, params["embed"].side, CPU))
         return statistics(backbone).clone()
 
     for network, backbone in networks.items():

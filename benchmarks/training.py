@@ -205,7 +205,7 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             os.environ["SDR_SCRATCH"] = folder  # where the watch writes
             data = ImageStore.open(args.images) if args.images else None
-            data = data or fabricate(Path(folder), values["data"]["size"], values["data"]["store"], args.fabricated)
+            data = data or fabricate(Path(folder), values["data"]["side"], values["data"]["store"], args.fabricated)
             runs.append(run(args, values, data, device, squares))
         print(json.dumps(runs[-1], indent=2), flush=True)
         if args.out:
@@ -228,7 +228,7 @@ def run(args: argparse.Namespace, values: dict, data: ImageStore, device: torch.
     bare = found["images_per_s"]["bare step"]["median"]
     return {
         "profile": str(args.profile),
-        "view": job.views.size,
+        "view": job.views.side,
         "stored": data.meta["size"],
         "store": data.meta["store"],
         "source": data.meta["source"],

@@ -35,7 +35,7 @@ def main() -> None:
 
     def measure(backbone: torch.nn.Module, subset: np.ndarray) -> torch.Tensor:
         images = data.read(sample(subset, wanted.images, seed))
-        calibrate(backbone, evaluation_view(images, params["embed"].size, device))
+        calibrate(backbone, evaluation_view(images, params["embed"].side, device))
         return statistics(backbone).cpu().clone()
 
     mine = range(trained.n_subnets)[part(trained.n_subnets)]
@@ -60,7 +60,7 @@ def main() -> None:
         seal(
             Path("artifacts"),
             out,
-            size=params["embed"].size,
+            size=params["embed"].side,
             corpus=corpus,
             subsets=params["sdr__subsets"],
             parameters={"seed": seed, "n_subnets": trained.n_subnets, "calibrate": wanted.model_dump()},

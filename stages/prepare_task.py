@@ -17,9 +17,9 @@ def main() -> None:
     name = sys.argv[1]
     check_name("tasks", name)
     key = f"tasks__{name}"
-    params = load(**{key: TaskSpec, "embed__size": int, "data__max_bad_fraction": float})
+    params = load(**{key: TaskSpec, "embed__side": int, "data__max_bad_fraction": float})
     files = listed_files("tasks", name)
-    size, bad = params["embed__size"], params["data__max_bad_fraction"]
+    size, bad = params["embed__side"], params["data__max_bad_fraction"]
     with output_dir(f"artifacts/tasks/{name}") as target:
         meta = prepare_task(name, params[key], size, bad, files, target)
     raw = "" if meta["raw_knn"] is None else f", raw pixels {meta['raw_knn']} %"

@@ -53,7 +53,7 @@ def main() -> None:
     checkpoints = Checkpoints("pretrain", facts | {"device": device.type})
     network, history, cost = train(job, data, checkpoints, device)
     images = data.read(sample(np.arange(len(data)), params["calibrate__images"], common.seed))
-    calibrate(network.backbone, evaluation_view(images, params["embed"].size, device))
+    calibrate(network.backbone, evaluation_view(images, params["embed"].side, device))
     with output_dir("artifacts/baseline") as out:
         save_network(out, network, job.spec, common.heads, steps=job.schedule.steps)
         write_csv(out / "history.csv", history)

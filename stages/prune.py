@@ -35,11 +35,11 @@ def main() -> None:
     pruned = pruned.to(device, memory_format=torch.channels_last)
     data = ImageStore.open("artifacts/data")
     images = data.read(sample(np.arange(len(data)), params["calibrate__images"], params["seed"]))  # as the baseline's
-    calibrate(pruned, evaluation_view(images, params["embed"].size, device))
+    calibrate(pruned, evaluation_view(images, params["embed"].side, device))
     left = sum(int(p.count_nonzero()) for p in pruned.parameters())
     facts = {"how": params[key].how, "widths": widths, "of": count(network.backbone), "nonzero": left}
     with output_dir(f"artifacts/backbones/{name}") as out:
-        export(out, pruned.cpu(), spec, widths, params["embed"].size)
+        export(out, pruned.cpu(), spec, widths, params["embed"].side)
         write_json(out / "pruned.json", facts)
     print(f"prune {name}: {facts['how']}, {left:,} of {facts['of']:,} parameters left, widths {list(widths)}")
 

@@ -40,15 +40,15 @@ def main() -> None:
 
 def computing(run: Run) -> Computing:
     """What the cost of a run follows from."""
-    params = load(backbone=Backbone, views__size=int, embed__size=int, sdr=Sdr)
+    params = load(backbone=Backbone, views__side=int, embed__side=int, sdr=Sdr)
     return Computing.of(
         params["sdr"],
         method=run.sdrnet["method"],
         backbone=params["backbone"],  # the config's has no groups if there is one sub-net
         heads=Heads(**run.sdrnet["heads"]),
         n_subnets=run.n_subnets,
-        view=params["views__size"],
-        shown=params["embed__size"],
+        view=params["views__side"],
+        shown=params["embed__side"],
     )
 
 

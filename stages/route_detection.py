@@ -37,7 +37,7 @@ def main(name: str) -> None:
         settings = {"routing": detector.routing.model_dump(), "knn": knn.model_dump()}
         write_json(out / "route.json", choice | settings)
         (out / "backbone").mkdir()
-        winner, size = trained.subnet(found.winner), params["embed"].size
+        winner, size = trained.subnet(found.winner), params["embed"].side
         export(out / "backbone", winner, trained.spec, trained.widths, size)
     forget(resume)
     score = "the only candidate" if choice["ap"] is None else f"AP {choice['ap']:.2f} % on val"

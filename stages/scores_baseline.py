@@ -10,8 +10,8 @@ from sdr.train.cost import baseline_macs
 
 @program
 def main() -> None:
-    params = load(tasks=dict, views__size=int)
-    macs = baseline_macs(read_json("artifacts/baseline/config.json"), params["views__size"])
+    params = load(tasks=dict, views__side=int)
+    macs = baseline_macs(read_json("artifacts/baseline/config.json"), params["views__side"])
     timing = read_json("artifacts/timing/baseline.json", ["images", "seconds"])
     found = read_scores("artifacts/eval/baseline", params["tasks"])
     write_json("artifacts/scores/baseline.json", found | {"training": training(timing, timing["images"] * macs)})

@@ -14,8 +14,8 @@ from sdr.train.jobs import Sdr
 
 @program
 def main() -> None:
-    params = load(n_subnets=int, method=Method, backbone=Backbone, heads=Heads, sdr=Sdr, tasks=dict, views__size=int)
-    tasks, view = params.pop("tasks"), params.pop("views__size")
+    params = load(n_subnets=int, method=Method, backbone=Backbone, heads=Heads, sdr=Sdr, tasks=dict, views__side=int)
+    tasks, view = params.pop("tasks"), params.pop("views__side")
     cost = cost_of(Computing.of(**params, view=view, shown=view))
     timing = read_json("artifacts/timing/sdrnet.json", ["images", "seconds"])
     w0_images = read_json("artifacts/sdrnet/config.json", ["w0_images"])["w0_images"]

@@ -58,7 +58,7 @@ class Facts:
 
 def count_facts(params: dict[str, Any], images: int) -> Facts:
     """Count; `params` are validated sections by name."""
-    shared, spec, view = Common.of(params), params["backbone"], params["views"].size
+    shared, spec, view = Common.of(params), params["backbone"], params["views"].side
     base = baseline(params["pretrain"], shared, images, images)
     clusters = np.arange(images) % params["n_subnets"]  # which image is in which has no influence
     whole = sdr(params["sdr"], shared, clusters, params["n_subnets"])

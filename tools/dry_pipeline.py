@@ -128,14 +128,14 @@ def walk(params: dict[str, Any], folder: Path, steps: int, batch: int, device: t
     last = TrainedSdr(places["sdrnet"], None, device).subnet(n - 1)
     members = job.subsets[n - 1]
     _calibrate(last, data, members, params, device)
-    export(places["backbone"], last, job.spec, job.spec.subnet_widths, params["embed"].size)
+    export(places["backbone"], last, job.spec, job.spec.subnet_widths, params["embed"].side)
     return Walk(
         stored=(places["data"] / FILE).stat().st_size / len(data),
         seconds=seconds,
         peak_mib=max(peak, cost["peak_mib"]),
         checkpoint=checkpoint,
         clusters=f"{clusters}; trained: W_0, and sub-nets {' and '.join(_named(i, job.spec.groups) for i in (0, n - 1))}",
-        exported=read_back(places["backbone"], last, data.read(members[:2]), params["embed"].size, device),
+        exported=read_back(places["backbone"], last, data.read(members[:2]), params["embed"].side, device),
         batch=batch,
         timed=steps - 1,
         device=torch.cuda.get_device_name(device)
@@ -199,4 +199,4 @@ def _calibrate(
     device: torch.device,
 ) -> None:
     images = data.read(sample(rows, params["calibrate"].images, params["seed"]))
-    calibrate(backbone, evaluation_view(images, params["embed"].size, device))
+    calibrate(backbone, evaluation_view(images, params["embed"].side, device))

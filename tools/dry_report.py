@@ -11,7 +11,7 @@ def built(params: dict[str, Any], facts: Facts, images: int) -> dict[str, str]:
     spec = params["backbone"]
     widths = {"super-net": spec.supernet_widths, "sub-net": spec.subnet_widths}
     lines = {
-        name: f"{facts.parameters[name]:,} parameters, {facts.macs[name] / 1e9:.2f} GMAC a view of {params['views'].size} px, "
+        name: f"{facts.parameters[name]:,} parameters, {facts.macs[name] / 1e9:.2f} GMAC a view of {params['views'].side} px, "
         f"planes {'-'.join(map(str, widths[name]))}"
         for name in widths
     }
@@ -38,7 +38,7 @@ def measured(params: dict[str, Any], facts: Facts, found: Walk, images: int, tfl
         "memory": f"{found.peak_mib / 1024:,.1f} GiB at most, at batch {batch}",
     }
     if found.resident:
-        lines["memory"] += f"; all images resident: {images * 3 * data.size**2 / 1e9:,.1f} GB more of the device's"
+        lines["memory"] += f"; all images resident: {images * 3 * data.side**2 / 1e9:,.1f} GB more of the device's"
     seconds = {kind: value / batch for kind, value in found.seconds.items()}  # of an image
     for kind, value in found.seconds.items():
         whole = (facts.baseline if kind == "baseline" else facts.sdr).batch

@@ -7,12 +7,17 @@ A module that has parameters defines its own `Section`; a stage asks for it by t
 
 import os
 import re
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from sdr.base.errors import UserError
+
+# DVC writes these names beside the hash of a file, and therefore leaves them out of its run-cache's key wherever they stand: a change
+# of a parameter called so would bring back the results of the other value (dvc/stage/cache.py; a test compares).
+NOT_IN_RUN_CACHE = ("size", "nfiles")
 
 
 class Section(BaseModel):
@@ -110,11 +115,25 @@ def _validate(values: dict, path: list[str], kind: Any, origin: str) -> Any:
         if not isinstance(value, dict) or key not in value:
             raise UserError(f"{origin}: parameter `{name}` is missing; profiles/ holds complete files")
         value = value[key]
+    for unseen in _not_in_run_cache(value, path):
+        raise UserError(
+            f"{origin}: `{unseen}`: no parameter may be called {' or '.join(NOT_IN_RUN_CACHE)}, since DVC's run cache does not see it "
+            "change; take another name (a side in pixels is `side`)"
+        )
     try:
         return TypeAdapter(kind).validate_python(value, strict=True)
     except ValidationError as error:
         lines = [f"`{'.'.join([name, *map(str, e['loc'])])}`: {_say(e)}" for e in error.errors()]
         raise UserError(f"{origin}: " + "; ".join(lines)) from None
+
+
+def _not_in_run_cache(value: Any, path: list[str]) -> Iterator[str]:
+    """Names with dots, in and below `path`, that DVC leaves out of the run cache's key."""
+    if path[-1] in NOT_IN_RUN_CACHE:
+        yield ".".join(path)
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in inner:
+        yield from _not_in_run_cache(entry, [*path, str(key)])
 
 
 def _say(error: Any) -> str:

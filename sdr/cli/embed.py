@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
         images, targets, classes, paths = read_class_folders(
             args.images, size, args.max_bad_fraction, Path(folder, "images.npy")
         )
-        features = embed(backbone, images, Embedding(size=size, batch_size=256), device)
+        features = embed(backbone, images, Embedding(side=size, batch_size=256), device)
     with output_file(args.out) as partial, partial.open("wb") as file:
         np.savez(file, features=features, labels=targets, classes=np.array(classes), paths=np.array(paths))
     print(f"{args.out}: {features.shape[0]:,} × {features.shape[1]} features, {len(classes)} classes")

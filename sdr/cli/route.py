@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
             top_m=1,
             halving=Halving(per_class=8, least=64, growth=2.0, keep=0.5),
         )
-        knn, show = Knn(k=20, temperature=0.07), Embedding(size=bundle.size, batch_size=256)
+        knn, show = Knn(k=20, temperature=0.07), Embedding(side=bundle.size, batch_size=256)
         parts = [params.model_dump(), bundle.seal["files"], paths, targets.tolist()]
         progress = Progress(fingerprint(stage="sdr route", parts=parts))
         ranking = search(bundle.trained, bundle.baseline, task, params, knn, show, bundle.clusters, 0, device, progress)

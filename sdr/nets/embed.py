@@ -14,7 +14,7 @@ from sdr.nets.pixels import normalise
 class Embedding(Section):
     """How images are shown to a frozen backbone."""
 
-    size: PositiveInt = Field(ge=8)  # side, pixels
+    side: PositiveInt = Field(ge=8)  # of an image, pixels
     batch_size: PositiveInt
 
 
@@ -31,9 +31,9 @@ def evaluation_view(images: np.ndarray, size: int, device: torch.device) -> Tens
 def features(backbone: nn.Module, images: np.ndarray, params: Embedding, device: torch.device) -> np.ndarray:
     """Pooled features of images `N×S×S×3` uint8 by a backbone in evaluation mode: `N×D` float32."""
     if len(images) == 0:  # a process with no share of a few images
-        return backbone(torch.zeros(1, 3, params.size, params.size, device=device))[:0].float().cpu().numpy()
+        return backbone(torch.zeros(1, 3, params.side, params.side, device=device))[:0].float().cpu().numpy()
     parts = [
-        backbone(evaluation_view(images[i : i + params.batch_size], params.size, device)).float().cpu().numpy()
+        backbone(evaluation_view(images[i : i + params.batch_size], params.side, device)).float().cpu().numpy()
         for i in range(0, len(images), params.batch_size)
     ]
     return np.concatenate(parts)

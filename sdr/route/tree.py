@@ -102,4 +102,4 @@ class Embedder:
         return [list(found) for _, found in groupby(numbers, lambda i: path_of(i, self._groups)[stages])]
 
     def _view(self, rows: np.ndarray) -> Tensor:
-        return evaluation_view(self._images[rows], self._params.size, self._device)
+        return evaluation_view(self._images[rows], self._params.side, self._device)

@@ -37,7 +37,7 @@ class Data(Section):
     # builtin | folder | imagenet | torchvision:NAME
     source: str = Field(pattern=r"^(builtin|folder|imagenet|torchvision:\w+)$")
     # side of an image in pixels
-    size: int = Field(ge=8, le=1024)
+    side: int = Field(ge=8, le=1024)
     # decoded squares | encoded: the files' bytes | files: only a list of them, which are read where they lie
     store: Store
     # of `encoded`: None keeps the files' own bytes
@@ -49,8 +49,8 @@ class Data(Section):
     def _reencode_fits(self) -> "Data":
         if self.reencode and self.store != "encoded":
             raise ValueError(f"reencode is for store: encoded, not {self.store}; set it to null")
-        if self.reencode and self.reencode.side < self.size:
-            raise ValueError(f"reencode.side {self.reencode.side} is smaller than size {self.size}")
+        if self.reencode and self.reencode.side < self.side:
+            raise ValueError(f"reencode.side {self.reencode.side} is smaller than side {self.side}")
         return self
 
 
@@ -74,13 +74,13 @@ def prepare(data: Data, target: Path) -> dict:
     entries = (entry._replace(load=partial(_load, entry, data.reencode)) for entry in entries)
 
     def rows() -> Iterator[tuple]:
-        pictures = read_all(entries, data.size if data.store == "decoded" else COARSE, skipped)
+        pictures = read_all(entries, data.side if data.store == "decoded" else COARSE, skipped)
         for entry, loaded in tqdm(pictures, desc="prepare", unit=" images", disable=None):
             domains[entry.domain] += 1
             content = loaded.pixels.tobytes() if data.store == "decoded" else loaded.content
             yield (entry.domain, entry.origin, *loaded[:4], content)
 
-    how = {"size": data.size, "reencode": data.reencode and data.reencode.model_dump()}
+    how = {"size": data.side, "reencode": data.reencode and data.reencode.model_dump()}
     fingerprint = write_images(target, data.store, rows(), how)
     n = domains.total()
     skipped.check(n)

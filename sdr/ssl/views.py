@@ -30,7 +30,7 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 class Views(Section):
     """The distribution τ of augmentations."""
 
-    size: PositiveInt = Field(ge=8)  # side of a view, pixels
+    side: PositiveInt = Field(ge=8)  # of a view, pixels
     scale: list[float] = Field(min_length=2, max_length=2)  # share of the image's area that a crop covers
     jitter: list[float] = Field(min_length=4, max_length=4)  # brightness, contrast, saturation, hue
     jitter_p: float = Field(ge=0, le=1)
@@ -100,8 +100,8 @@ def make_views(images: Tensor, draws: list[Draws], views: Views, out: list[Tenso
         `N×3×S×S` float32 in channels_last layout, normalised, one for each view.
     """
     n, cpu = len(images), images.device.type == "cpu"
-    out = [empty_views(n, views.size, images.device) for _ in draws] if out is None else out
-    side = max(*images.shape[1:3], views.size)
+    out = [empty_views(n, views.side, images.device) for _ in draws] if out is None else out
+    side = max(*images.shape[1:3], views.side)
     together = max(1, CACHE // (12 * side**2)) if cpu else n
     (_make_on_cpu if cpu else _make)(out, images, draws, together, views.blur_sigma[1])
     return out

@@ -137,7 +137,7 @@ def both_views(images: Tensor, draws: tuple[Draws, Draws], views: Views, pairs: 
     """Images `B×S×S×3` uint8 → the two views that were drawn of each, `B×3×size×size` float32; half of the images beside the
     other where that helps."""
     n = len(images)
-    out = [empty_views(n, views.size, images.device) for _ in draws]
+    out = [empty_views(n, views.side, images.device) for _ in draws]
 
     def make(first: int, last: int) -> None:
         parts = [part_of(drawn, first, last) for drawn in draws]

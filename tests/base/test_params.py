@@ -12,14 +12,14 @@ class Inner(Section):
 
 
 class Outer(Section):
-    size: int = Field(ge=8, le=64)
+    side: int = Field(ge=8, le=64)
     kind: Literal["a", "b"]
     inner: Inner
 
 
 GOOD = """
 seed: 3
-outer: {size: 8, kind: a, inner: {rate: 0.5}}
+outer: {side: 8, kind: a, inner: {rate: 0.5}}
 tasks:
   digits: {rate: 1.0}
 """
@@ -40,7 +40,7 @@ def test_sections_numbers_and_entries_of_mappings(params):
     found = load(seed=int, outer=Outer, tasks__digits=Inner, outer__inner__rate=float)
     assert found == {
         "seed": 3,
-        "outer": Outer(size=8, kind="a", inner=Inner(rate=0.5)),
+        "outer": Outer(side=8, kind="a", inner=Inner(rate=0.5)),
         "tasks__digits": Inner(rate=1.0),
         "outer__inner__rate": 0.5,
     }
@@ -48,34 +48,34 @@ def test_sections_numbers_and_entries_of_mappings(params):
 
 def test_a_section_cannot_be_changed(params):
     with pytest.raises(ValidationError, match="frozen"):
-        load(outer=Outer)["outer"].size = 9
+        load(outer=Outer)["outer"].side = 9
 
 
 @pytest.mark.parametrize(
     ("outer", "says"),
     [
-        ("{size: 8, kind: a, inner: {rate: 0.5}, sise: 9}", "`outer.sise`: unknown parameter"),
-        ("{size: 8, kind: a, inner: {rate: 0.5, x: 1}}", "`outer.inner.x`: unknown parameter"),
-        ("{size: 8, kind: a}", "`outer.inner`: missing"),
-        ("{size: 8, kind: a, inner: {}}", "`outer.inner.rate`: missing"),
+        ("{side: 8, kind: a, inner: {rate: 0.5}, syde: 9}", "`outer.syde`: unknown parameter"),
+        ("{side: 8, kind: a, inner: {rate: 0.5, x: 1}}", "`outer.inner.x`: unknown parameter"),
+        ("{side: 8, kind: a}", "`outer.inner`: missing"),
+        ("{side: 8, kind: a, inner: {}}", "`outer.inner.rate`: missing"),
         (
-            "{size: 7, kind: a, inner: {rate: 0.5}}",
-            "`outer.size`: input should be greater than or equal to 8, got 7",
+            "{side: 7, kind: a, inner: {rate: 0.5}}",
+            "`outer.side`: input should be greater than or equal to 8, got 7",
         ),
         (
-            "{size: '8', kind: a, inner: {rate: 0.5}}",
-            "`outer.size`: input should be a valid integer, got '8'",
+            "{side: '8', kind: a, inner: {rate: 0.5}}",
+            "`outer.side`: input should be a valid integer, got '8'",
         ),
         (
-            "{size: 8.0, kind: a, inner: {rate: 0.5}}",
-            "`outer.size`: input should be a valid integer, got 8.0",
+            "{side: 8.0, kind: a, inner: {rate: 0.5}}",
+            "`outer.side`: input should be a valid integer, got 8.0",
         ),
         (
-            "{size: true, kind: a, inner: {rate: 0.5}}",
-            "`outer.size`: input should be a valid integer, got True",
+            "{side: true, kind: a, inner: {rate: 0.5}}",
+            "`outer.side`: input should be a valid integer, got True",
         ),
-        ("{size: 8, kind: c, inner: {rate: 0.5}}", "`outer.kind`: input should be 'a' or 'b', got 'c'"),
-        ("{size: 8, kind: a, inner: {rate: .nan}}", "`outer.inner.rate`"),
+        ("{side: 8, kind: c, inner: {rate: 0.5}}", "`outer.kind`: input should be 'a' or 'b', got 'c'"),
+        ("{side: 8, kind: a, inner: {rate: .nan}}", "`outer.inner.rate`"),
         ("[1, 2]", "`outer`"),
         ("", "`outer`"),
     ],
@@ -88,10 +88,10 @@ def test_bad_values_are_told_with_name_reason_and_value(params, outer, says):
 
 
 def test_all_errors_of_a_section_are_told_at_once(params):
-    params("outer: {size: 7, kind: c, inner: {rate: -1.0}}")
+    params("outer: {side: 7, kind: c, inner: {rate: -1.0}}")
     with pytest.raises(UserError) as caught:
         load(outer=Outer)
-    assert all(name in str(caught.value) for name in ("`outer.size`", "`outer.kind`", "`outer.inner.rate`"))
+    assert all(name in str(caught.value) for name in ("`outer.side`", "`outer.kind`", "`outer.inner.rate`"))
 
 
 @pytest.mark.parametrize("wanted", [{"absent": int}, {"tasks__pets": Inner}, {"seed__deeper": int}])
@@ -108,7 +108,7 @@ def test_an_empty_file_is_a_file_without_parameters(params, text):
 
 
 def test_yaml_errors_tell_the_line(params):
-    params("seed: 1\nouter: {size: 8\nx: 1\n")
+    params("seed: 1\nouter: {side: 8\nx: 1\n")
     with pytest.raises(UserError, match=r"not valid YAML(.|\n)*line 3"):
         load(seed=int)
 
@@ -119,6 +119,22 @@ def test_no_file(tmp_path, monkeypatch):
         load(seed=int)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted", "name"),
+    [
+        ("data: {side: 8, size: 8}", {"data": dict}, "data.size"),
+        ("tasks: {size: {rate: 1.0}}", {"tasks": dict[str, Inner]}, "tasks.size"),
+        ("tasks: {size: {rate: 1.0}}", {"tasks__size": Inner}, "tasks.size"),
+        ("tasks: {a: [{nfiles: 1}]}", {"tasks": dict}, "tasks.a.0.nfiles"),
+        ("size: 3", {"size": int}, "size"),
+    ],
+)
+def test_names_that_the_run_cache_does_not_see_are_refused(params, text, wanted, name):
+    params(text)
+    with pytest.raises(UserError, match=f"`{name}`: no parameter may be called size or nfiles"):
+        load(**wanted)
+
+
 @pytest.mark.parametrize("value", ["'3'", "3.0", "true"])
 def test_plain_types_are_strict_too(params, value):
     params(f"seed: {value}")
@@ -127,7 +143,7 @@ def test_plain_types_are_strict_too(params, value):
 
 
 def test_numbers_are_read_as_dvc_reads_them(params):
-    params("outer: {size: 8, kind: a, inner: {rate: 5e-4}}")
+    params("outer: {side: 8, kind: a, inner: {rate: 5e-4}}")
     assert load(outer=Outer)["outer"].inner.rate == 5e-4
 
 

@@ -18,7 +18,7 @@ def profile(tmp_path):
     """The repository's parameters with the networks and views of the tests."""
     values = YAML(typ="safe").load(PROFILE.read_text())
     values |= {"backbone": toys.SPEC.model_dump(), "heads": toys.HEADS.model_dump(), "views": toys.VIEWS.model_dump()}
-    values["data"] |= {"size": 16, "store": "decoded"}
+    values["data"] |= {"side": 16, "store": "decoded"}
     for section in ("pretrain", "sdr"):
         values[section]["optimization"]["batch_size"] = 8
     file = tmp_path / "toy.yaml"

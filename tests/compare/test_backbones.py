@@ -44,7 +44,7 @@ def box_means(image: np.ndarray, side: int) -> np.ndarray:
 def test_pixels_are_box_means_of_rgb(tmp_path, size, side, left):
     save_pixels(tmp_path, side, {})
     images = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
-    features = embed(load_backbone(tmp_path, CPU), images, Embedding(size=size, batch_size=2), CPU)
+    features = embed(load_backbone(tmp_path, CPU), images, Embedding(side=size, batch_size=2), CPU)
     expected = [box_means(image / 255, left).transpose(2, 0, 1).ravel() for image in images]
     np.testing.assert_allclose(features, expected, atol=1e-6)
 

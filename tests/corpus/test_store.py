@@ -32,7 +32,7 @@ def images(tmp_path, monkeypatch):
 def _prepared(tmp_path, store, size=16, reencode=None):
     target = tmp_path / f"{store}-{size}"
     target.mkdir()
-    prepare(Data(source="folder", size=size, store=store, reencode=reencode, max_bad_fraction=0.0), target)
+    prepare(Data(source="folder", side=size, store=store, reencode=reencode, max_bad_fraction=0.0), target)
     return target
 
 

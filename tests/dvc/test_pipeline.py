@@ -20,8 +20,8 @@ pytestmark = pytest.mark.pipeline
 
 TINY = {
     "n_subnets": 4,
-    "data": {"source": "folder", "size": 16},
-    "views": {"size": 16},
+    "data": {"source": "folder", "side": 16},
+    "views": {"side": 16},
     "backbone": {
         "layers": [1] * 4,
         "shared": [8, 8, 8, 12],  # torch 2.15 damages memory where a CPU trains a detector over fewer than 8 channels
@@ -33,7 +33,7 @@ TINY = {
     "pretrain": {"epochs": 1.0, "optimization": {"batch_size": 16}, "log_every": 1},
     "sdr": {"epochs": 2.0, "optimization": {"batch_size": 16}, "log_every": 1},
     "calibrate": {"images": 32},
-    "embed": {"size": 16, "batch_size": 32},
+    "embed": {"side": 16, "batch_size": 32},
     "linear": {"penalties": 5},
     "route": {"top_m": 2},
     "detectors": {

@@ -15,7 +15,7 @@ from tests.evaluate.tasks import write_task
 
 CPU = torch.device("cpu")
 PROTOCOL = Protocol(
-    embed=Embedding(size=12, batch_size=4),
+    embed=Embedding(side=12, batch_size=4),
     knn=Knn(k=3, temperature=0.1),
     linear=Linear(penalties=5, log10_min=-2, log10_max=2, tolerance=1e-6, max_iterations=50, val_fraction=0.2),
     seed=0,

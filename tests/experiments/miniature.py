@@ -27,15 +27,15 @@ CLASSES = ("digits", "icons", "maps", "photographs", "pictograms")  # of splits/
 PER_CLASS = 52  # so that each of 256 clusters has an image
 SCALE = 0.025  # of epochs: 8 steps where the default profile's baseline has 877, 16 of SDR
 TINY = {
-    "data": {"source": "folder", "size": SIZE},
-    "views": {"size": SIZE},
+    "data": {"source": "folder", "side": SIZE},
+    "views": {"side": SIZE},
     "backbone": {"shared": [4, 4, 6, 8], "group": [2, 2, 2, 4], "stem_width": 5},
     "heads": {"projection": 16, "hidden": 16, "prediction": 8},
     "pretrain": {"log_every": 1, "optimization": {"batch_size": 8}},
     "sdr": {"log_every": 1, "optimization": {"batch_size": 8}},
     "cluster": {"epochs": 1},
     "calibrate": {"images": 32},
-    "embed": {"size": SIZE, "batch_size": 64},
+    "embed": {"side": SIZE, "batch_size": 64},
     "knn": {"k": 3},
     "linear": {"penalties": 3, "log10_min": -1, "log10_max": 1},
 }

@@ -147,7 +147,7 @@ def test_a_committed_row_changes_what_there_is_into_what_is_allowed(row, tmp_pat
 def test_committed_rows_of_equal_cost_cost_the_same():
     """In multiply-adds of SDR's own training, without its baseline's, as exactly as the digits of the epochs allow."""
     spec, heads, sdr = Backbone(**PARAMS["backbone"]), Heads(**PARAMS["heads"]), Sdr(**PARAMS["sdr"])
-    view, n = PARAMS["views"]["size"], PARAMS["n_subnets"]
+    view, n = PARAMS["views"]["side"], PARAMS["n_subnets"]
     cost = cost_of(Computing.of(sdr, method="simsiam", backbone=spec, heads=heads, n_subnets=n, view=view, shown=view))
     rows = [row for row in COMMITTED["table3"].rows if "as many multiply-adds" in row.name]
     assert len(rows) == 2

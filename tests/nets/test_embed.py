@@ -18,6 +18,6 @@ def test_resize_is_pils_bicubic():
 def test_batches_do_not_matter():
     images = np.random.default_rng(0).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
-    results = [embed(network, images, Embedding(size=8, batch_size=b), torch.device("cpu")) for b in (2, 7)]
+    results = [embed(network, images, Embedding(side=8, batch_size=b), torch.device("cpu")) for b in (2, 7)]
     assert results[0].shape == (7, 4) and results[0].dtype == np.float32
     np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)

@@ -63,7 +63,7 @@ def test_preprocessing_travels(exported):
     transform = create_transform(**resolve_model_data_config(loaded), is_training=False)
     with torch.no_grad():
         theirs = loaded(transform(Image.fromarray(image)).unsqueeze(0)).numpy()
-    ours = embed(network, image[None], Embedding(size=64, batch_size=1), torch.device("cpu"))
+    ours = embed(network, image[None], Embedding(side=64, batch_size=1), torch.device("cpu"))
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 

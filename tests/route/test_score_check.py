@@ -15,7 +15,7 @@ from sdr.tasks.task import Task
 from tests.route.toys import CPU, make_bundle, striped_task
 
 PROTOCOL = Protocol(
-    embed=Embedding(size=16, batch_size=16),
+    embed=Embedding(side=16, batch_size=16),
     knn=Knn(k=5, temperature=0.07),
     seed=0,
     linear=Linear(penalties=3, log10_min=-2, log10_max=2, tolerance=1e-6, max_iterations=50, val_fraction=0.2),

@@ -30,7 +30,7 @@ SPEC = Backbone(
 )
 HEADS = Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)
 CPU = torch.device("cpu")
-SHOW = Embedding(size=16, batch_size=7)
+SHOW = Embedding(side=16, batch_size=7)
 
 
 def pictures(n: int, seed: int = 0) -> np.ndarray:

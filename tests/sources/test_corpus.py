@@ -13,7 +13,7 @@ from sdr.base.errors import UserError
 from sdr.corpus.records import Records
 from sdr.sources.corpus import Data, prepare
 
-FOLDER = {"source": "folder", "size": 8, "store": "decoded", "reencode": None, "max_bad_fraction": 0.1}
+FOLDER = {"source": "folder", "side": 8, "store": "decoded", "reencode": None, "max_bad_fraction": 0.1}
 COLUMNS = ("domain", "origin", "sha256", "bytes", "width", "height")
 
 
@@ -109,7 +109,7 @@ def test_the_fingerprint_is_of_the_pixels(images, tmp_path):
     first = fingerprint()
     assert first == fingerprint(store="encoded") == fingerprint(store="files")
     others = [
-        fingerprint(size=9),
+        fingerprint(side=9),
         fingerprint(store="encoded", reencode={"side": 9, "quality": 90}),
         fingerprint(store="encoded", reencode={"side": 9, "quality": 91}),
     ]
@@ -171,12 +171,12 @@ def test_torchvision_is_decoded(images, target):
     [
         {"source": "ftp"},
         {"source": "torchvision:"},
-        {"size": 4},
+        {"side": 4},
         {"max_bad_fraction": 1.0},
         {"store": "packed"},
         {"reencode": {"side": 256, "quality": 90}},  # of decoded
         {"store": "files", "reencode": {"side": 256, "quality": 90}},
-        {"store": "encoded", "size": 64, "reencode": {"side": 63, "quality": 90}},
+        {"store": "encoded", "side": 64, "reencode": {"side": 63, "quality": 90}},
         {"store": "encoded", "reencode": {"side": 64, "quality": 101}},
     ],
 )

@@ -23,7 +23,7 @@ from sdr.ssl.views import (
 )
 
 VIEWS = Views(
-    size=32,
+    side=32,
     scale=[0.2, 1.0],
     jitter=[0.4, 0.4, 0.4, 0.1],
     jitter_p=0.8,

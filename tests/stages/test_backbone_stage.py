@@ -20,7 +20,7 @@ seed: 0
 processes: 1
 backbone: {block: basic, layers: [1, 1, 1, 1], shared: [4, 4, 4, 4], group: [2, 2, 2, 2], groups: 2, stem_type: deep,
   stem_width: 8}
-embed: {size: 12, batch_size: 8}
+embed: {side: 12, batch_size: 8}
 knn: {k: 3, temperature: 0.07}
 linear: {penalties: 5, log10_min: -2, log10_max: 2, tolerance: 1.0e-6, max_iterations: 50, val_fraction: 0.2}
 compare:

@@ -15,8 +15,8 @@ from sdr.tasks.task import Task
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """
-data: {source: folder, size: 16, store: decoded, reencode: null, max_bad_fraction: 0.1}
-embed: {size: 16, batch_size: 8}
+data: {source: folder, side: 16, store: decoded, reencode: null, max_bad_fraction: 0.1}
+embed: {side: 16, batch_size: 8}
 tasks:
   insects: {source: folder, metric: mean_per_class}
 """

@@ -30,7 +30,7 @@ PARAMS = {
     "processes": 1,
     "backbone": SPEC.model_dump(),
     "calibrate": {"source": "cluster", "images": 64},
-    "embed": {"size": 12, "batch_size": 8},
+    "embed": {"side": 12, "batch_size": 8},
     "knn": {"k": 3, "temperature": 0.07},
     "linear": {
         "penalties": 5,

@@ -21,8 +21,8 @@ detection: {}
 detection_compare: []
 backbone: {block: basic, layers: [1, 1, 1, 1], shared: [12, 24, 48, 96], group: [4, 8, 16, 32], groups: 4,
            stem_type: deep, stem_width: 6}
-views: {size: 32}
-embed: {size: 64}
+views: {side: 32}
+embed: {side: 64}
 """
 SDR = f"sdr: {json.dumps(YAML(typ='safe').load((ROOT / 'params.yaml').read_text())['sdr'])}\n"
 

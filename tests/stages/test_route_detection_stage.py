@@ -66,7 +66,7 @@ def workplace(tmp_path, monkeypatch):
     params = {
         "seed": 0,
         "knn": {"k": 3, "temperature": 0.07},
-        "embed": {"size": 64, "batch_size": 8},
+        "embed": {"side": 64, "batch_size": 8},
         "detection": {"toys": {"source": "scenes", "detector": "tiny"}},
         "detectors": {"tiny": detector(routing=ROUTING, batch=2, train_sizes=[48]).model_dump()},
     }

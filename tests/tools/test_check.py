@@ -95,7 +95,7 @@ def test_mistakes_are_told(check, change, says):
 
 def test_all_mistakes_are_told_at_once(check):
     message = check({**GOOD, "extra": 1, "seed": "x", "embed": {}})
-    assert all(name in message for name in ("`extra`", "`seed`", "`embed.size`")) and "Traceback" not in message
+    assert all(name in message for name in ("`extra`", "`seed`", "`embed.side`")) and "Traceback" not in message
 
 
 @pytest.mark.parametrize("text", ["", "a: [1"])

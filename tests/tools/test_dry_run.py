@@ -27,9 +27,9 @@ SMALL = {"images": 16, "classes": 3, "batch": 4, "steps": 2}
 def miniature(**changes) -> dict:
     """The repository's parameters, with tiny networks on ImageNet's layout."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["data"] |= {"source": "imagenet", "size": 48, "store": "encoded"}
-    params["views"] |= {"size": 32}
-    params["embed"] |= {"size": 48}
+    params["data"] |= {"source": "imagenet", "side": 48, "store": "encoded"}
+    params["views"] |= {"side": 32}
+    params["embed"] |= {"side": 48}
     params["backbone"] |= {"shared": [16] * 4, "group": [8] * 4, "stem_type": "deep", "stem_width": 8}
     params["heads"] |= {"projection": 16, "hidden": 16, "layers": 2, "prediction": 8}
     return params | changes
@@ -146,9 +146,9 @@ def test_bad_options_are_told(dry, options, says):
 
 def test_a_bad_profile_is_told_by_its_name(dry):
     params = miniature(n_subnet=3)
-    params["views"]["size"] = "x"
+    params["views"]["side"] = "x"
     error = dry(params)[1]
-    assert "profile.yaml: unknown parameter `n_subnet`" in error and "`views.size`" in error
+    assert "profile.yaml: unknown parameter `n_subnet`" in error and "`views.side`" in error
     assert "n_subnets is 1" in dry(miniature(n_subnets=1))[1]
     assert "cannot be cut" in dry(miniature(compute=_accumulating()), **SMALL)[1]
 

@@ -107,8 +107,8 @@ def test_dvc_understands_a_value(applied, value):
 
 def test_a_whole_section_is_replaced_key_by_key(applied):
     """As Hydra merges: what a row does not name stays."""
-    before, after = applied({"embed": {"size": 32}})
-    assert after["embed"] == before["embed"] | {"size": 32}
+    before, after = applied({"embed": {"side": 32}})
+    assert after["embed"] == before["embed"] | {"side": 32}
 
 
 def test_states_and_workers_are_read_from_dvc():

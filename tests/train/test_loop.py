@@ -40,7 +40,7 @@ def run(job, name="x", data=None, seconds=60.0):
             # unwritten in bfloat16 on a CPU.
             {
                 "compute": compute(accumulate=2, fused=True, channels_last=False, bf16=True, teacher_bf16=True),
-                "views": toys.VIEWS.model_copy(update={"size": 32}),
+                "views": toys.VIEWS.model_copy(update={"side": 32}),
             },
             {},
         ),

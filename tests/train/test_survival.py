@@ -39,7 +39,7 @@ common = Common(
     backbone=Backbone(block="basic", layers=[1, 1, 1, 1], shared=[4, 4, 6, 8], group=[2, 2, 2, 4], groups=2,
                       stem_type="deep", stem_width=5),
     heads=Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8),
-    views=Views(size=16, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=[0.0, 0.0],
+    views=Views(side=16, scale=[0.2, 1.0], jitter=[0.4, 0.4, 0.4, 0.1], jitter_p=0.8, grey_p=0.2, blur_p=[0.0, 0.0],
                 blur_sigma=[0.1, 2.0], solarise_p=[0.0, 0.0]),
 )
 params = Sdr(

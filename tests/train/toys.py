@@ -24,7 +24,7 @@ SPEC = Backbone(
 )
 HEADS = Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8)
 VIEWS = Views(
-    size=16,
+    side=16,
     scale=[0.2, 1.0],
     jitter=[0.4, 0.4, 0.4, 0.1],
     jitter_p=0.8,
