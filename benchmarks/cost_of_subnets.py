@@ -34,11 +34,12 @@ from sdr.ssl.method import build
 from sdr.ssl.views import draw
 from sdr.train.batches import both_views
 from sdr.train.compute import determinism, place
-from sdr.train.jobs import Common, Pretrain, Sdr, baseline, sdr
+from sdr.train.jobs import Common, baseline, sdr
 from sdr.train.loop import Training, _step
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
 from sdr.train.schedule import W0
+from sdr.train.settings import Pretrain, Sdr
 from sdr.train.step import Trainee
 
 PAPER = {1: 260, 4: 370, 16: 400, 64: 460, 256: 500}  # GPU hours, Table 4

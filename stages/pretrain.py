@@ -20,10 +20,12 @@ from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
 from sdr.ssl.folder import save_network
 from sdr.ssl.method import Method
+from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
-from sdr.train.jobs import Common, Pretrain, baseline
+from sdr.train.jobs import Common, baseline
 from sdr.train.loop import train
+from sdr.train.settings import Pretrain
 
 
 @program
@@ -33,6 +35,7 @@ def main() -> None:
         seed=int,
         method=Method,
         byol=Target,
+        simclr=Contrast,
         views=Views,
         backbone=Backbone,
         heads=Heads,

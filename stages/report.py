@@ -10,7 +10,7 @@ from sdr.report.page import write_report
 from sdr.report.run import Run, read_run
 from sdr.report.tables import detection_summary, markdown, summary
 from sdr.train.cost import Computing, cost_of
-from sdr.train.jobs import Sdr
+from sdr.train.settings import Sdr
 
 
 @program

@@ -9,7 +9,7 @@ from sdr.report.files import read_json
 from sdr.report.scores import read_scores, spread, training
 from sdr.ssl.method import Method
 from sdr.train.cost import Computing, cost_of
-from sdr.train.jobs import Sdr
+from sdr.train.settings import Sdr
 
 
 @program

@@ -20,11 +20,13 @@ from sdr.nets.paths import check_n_subnets
 from sdr.ssl.byol import Target
 from sdr.ssl.folder import load_network, save_network
 from sdr.ssl.method import Method
+from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
-from sdr.train.jobs import Common, Sdr, sdr
+from sdr.train.jobs import Common, sdr
 from sdr.train.loop import train
 from sdr.train.schedule import W0
+from sdr.train.settings import Sdr
 
 
 @program
@@ -34,6 +36,7 @@ def main() -> None:
         seed=int,
         method=Method,
         byol=Target,
+        simclr=Contrast,
         views=Views,
         backbone=Backbone,
         heads=Heads,

@@ -24,11 +24,12 @@ from sdr.route.search import Search
 from sdr.sources.corpus import Data
 from sdr.ssl.byol import Target
 from sdr.ssl.method import Method
+from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.tasks.files import reader_of
 from sdr.tasks.task import TaskSpec, check_name
 from sdr.train.compute import Compute
-from sdr.train.jobs import Pretrain, Sdr
+from sdr.train.settings import Pretrain, Sdr
 
 SECTIONS = {
     "n_subnets": PositiveInt,
@@ -41,6 +42,7 @@ SECTIONS = {
     "backbone": Backbone,
     "heads": Heads,
     "byol": Target,
+    "simclr": Contrast,
     "compute": Compute,
     "pretrain": Pretrain,
     "cluster": Cluster,

@@ -1,5 +1,5 @@
 """Projector and predictor as published (SimSiam: Chen and He, CVPR 2021, section 4 and appendix A; BYOL: Grill et al.,
-NeurIPS 2020, section 3.3)."""
+NeurIPS 2020, section 3.3; SimCLR: Chen et al., ICML 2020, section 4.2, a projector alone)."""
 
 from pydantic import PositiveInt
 from torch import nn
@@ -12,9 +12,11 @@ class Heads(Section):
 
     projection: PositiveInt  # width of the projector's output z
     hidden: PositiveInt  # width of its layers before that (SimSiam: the same; BYOL: 4096)
-    layers: PositiveInt  # its linear layers (SimSiam: 3; BYOL: 2; 2 for small images)
-    output_norm: bool  # a batch norm without affine parameters at its end (SimSiam: yes; BYOL: no)
-    prediction: PositiveInt  # width of the predictor's hidden layer (SimSiam: a quarter of z; BYOL: 4096)
+    layers: PositiveInt  # its linear layers (SimSiam: 3; BYOL: 2; SimCLR: 2, v2: 3; 2 for small images)
+    output_norm: bool  # a batch norm without affine parameters at its end (SimSiam: yes; BYOL, SimCLR: no)
+    prediction: (
+        PositiveInt  # width of the predictor's hidden layer (SimSiam: a quarter of z; BYOL: 4096; SimCLR has none)
+    )
 
 
 def projector(features: int, heads: Heads) -> nn.Sequential:

@@ -37,7 +37,7 @@ def page(run: Run, cost: Cost, pictures: dict[str, dict[str, str]]) -> str:
         others_mean=tables.mean(list(others.values())) if others else None,
         detection=tables.detection_summary(run.detection),
         header=facts.header(run),
-        methods={"simsiam": "SimSiam", "byol": "BYOL"},
+        methods={"simsiam": "SimSiam", "byol": "BYOL", "simclr": "SimCLR"},
         domains=facts.domains(run),
         w0_gain=w0_gain,
         chosen=[cluster | {"sheet": _sheet(run, cluster["cluster"])} for cluster in facts.chosen_clusters(run)],

@@ -6,7 +6,11 @@ from matplotlib.figure import Figure
 
 from sdr.report.style import Palette, legend_above, panel
 
-LOSSES = {"simsiam": "negative cosine; −1 is the least", "byol": "squared distance; 0 is the least"}
+LOSSES = {
+    "simsiam": "negative cosine; −1 is the least",
+    "byol": "squared distance; 0 is the least",
+    "simclr": "NT-Xent; 0 is the least",
+}
 BINS = 60  # points a curve is averaged to: sub-nets take turns, a single one is logged rarely
 
 

@@ -41,6 +41,10 @@ class SimSiam(nn.Module):
         """
         return 0.5 * negative_cosine(p1, t2) + 0.5 * negative_cosine(p2, t1)
 
+    def match(self, p: Tensor, t: Tensor) -> Tensor:
+        """Of the distillation: how far predictions `N×P` are from the targets `N×P` of a teacher."""
+        return negative_cosine(p, t)
+
 
 def negative_cosine(p: Tensor, t: Tensor) -> Tensor:
     """−⟨p/‖p‖, t/‖t‖⟩, averaged over the batch, no gradient through t. Both `N×P`; in [−1, 1]."""

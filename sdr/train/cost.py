@@ -17,7 +17,7 @@ from sdr.nets.heads import Heads
 from sdr.nets.paths import N_STAGES
 from sdr.ssl.method import Method, build
 from sdr.ssl.simsiam import SimSiam
-from sdr.train.jobs import Sdr
+from sdr.train.settings import Sdr
 
 _VIEWS = 2  # of an image, in training
 _PAIR = 2  # images that are counted together: batch norms that train refuse a single one

@@ -1,52 +1,23 @@
 """The two trainings of the pipeline, in terms of their parameters: the baseline, and SDR."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from sdr.base.params import Section
-from sdr.corpus.parts import PartName
-from sdr.nets.backbone import Backbone, Width
+from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
 from sdr.ssl.method import Method
+from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
 from sdr.train.loop import Training
 from sdr.train.optimizers import Optimization
 from sdr.train.schedule import Schedule
+from sdr.train.settings import Pretrain, Sdr
 from sdr.train.step import Distillation
-from sdr.train.subsets import Subsets, subsets
-
-
-class Pretrain(Section):
-    """The baseline: plain self-supervised learning, of all images at a sub-net's width unless a comparison asks for others."""
-
-    epochs: PositiveFloat
-    epoch: Literal["part", "corpus"]
-    part: PartName
-    width: Width
-    optimization: Optimization
-    log_every: PositiveInt
-
-
-class Sdr(Section):
-    """SDRnet. An epoch is N images, whichever networks they train."""
-
-    epochs: PositiveFloat
-    optimization: Optimization
-    first_phase: float = Field(gt=0, lt=1)
-    phase_growth: PositiveFloat
-    w0_share: float = Field(ge=0, lt=1)
-    train_teacher: bool
-    progressive: bool
-    subsets: Subsets
-    distill: Literal["siamkd", "l2", "none"]
-    distill_views: Literal[1, 2]
-    distill_weight: PositiveFloat
-    log_every: PositiveInt
+from sdr.train.subsets import subsets
 
 
 @dataclass(frozen=True)
@@ -55,6 +26,7 @@ class Common:
 
     method: Method
     byol: Target
+    simclr: Contrast
     backbone: Backbone
     heads: Heads
     views: Views
@@ -72,6 +44,7 @@ class Common:
             stage=stage,
             method=self.method,
             target=self.byol,
+            contrast=self.simclr,
             spec=spec,
             heads=self.heads,
             views=self.views,

@@ -20,6 +20,7 @@ from sdr.nets.paths import path_of
 from sdr.nets.supernet import SubNets
 from sdr.ssl.byol import Target
 from sdr.ssl.method import CLASSES, Method, build
+from sdr.ssl.simclr import Contrast
 from sdr.ssl.simsiam import SimSiam
 from sdr.ssl.views import Views
 from sdr.train.batches import Batches, Images
@@ -46,6 +47,7 @@ class Training:
     stage: str
     method: Method
     target: Target
+    contrast: Contrast
     spec: Backbone
     heads: Heads
     views: Views
@@ -64,6 +66,21 @@ class Training:
         encoder = peak * cosine(step, steps, warmup)
         fixed = CLASSES[self.method].fixed_predictor_lr
         return Rates(encoder, peak if fixed else encoder, self.target.at(step, steps))
+
+    def check(self, parts: int) -> None:
+        """Raise UserError where a step could not be computed, with a process' batch passing in so many `parts`."""
+        images = self.optimization.batch_size // world() // parts
+        if images < 2 and (self.method == "simclr" or world() == 1):
+            raise UserError(
+                f"{self.stage}: {images} image a process and part of the batch: batch norms and the contrast with other images "
+                "(method simclr) need two; raise batch_size, or start fewer processes, or lower compute.…accumulate"
+            )
+        for number, subset in enumerate(self.subsets):
+            if len(subset) < 2:
+                raise UserError(
+                    f"{self.stage}: cluster {number} holds {len(subset)} image(s) and a sub-net needs two at least: "
+                    "raise cluster.min_share or lower n_subnets"
+                )
 
 
 def train(
@@ -96,6 +113,7 @@ def _train(
     job: Training, data: Images, checkpoints: Checkpoints, device: torch.device
 ) -> tuple[SimSiam, list[dict], dict]:
     settings = job.compute.on(device)
+    job.check(settings.accumulate)
     if device.type == "cpu":
         keep_freed_memory()
     state = from_first(checkpoints.load() if rank() == 0 else None)
@@ -106,7 +124,7 @@ def _train(
         pairs = stack.enter_context(Pairs(device, wanted=world() == 1 and settings.side_by_side))
         torch.manual_seed(derive(job.schedule.seed, "weights"))
         networks = [
-            place(build(job.method, job.spec, widths, job.heads), device, settings)
+            place(build(job.method, job.spec, widths, job.heads, job.contrast), device, settings)
             for widths in (job.spec.supernet_widths, job.spec.subnet_widths)[: 2 if job.subsets else 1]
         ]
         w0, *sub = (Trainee(network, job.optimization, settings, pairs) for network in networks)

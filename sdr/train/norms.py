@@ -4,25 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdr.base.ranks import total, world
+
 _BatchNorm = nn.modules.batchnorm._BatchNorm
-
-
-class _Sum(torch.autograd.Function):
-    """Sum over the processes; so is the gradient."""
-
-    @staticmethod
-    def forward(_, x: Tensor) -> Tensor:
-        total = x.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(_, gradient: Tensor) -> Tensor:
-        return _Sum.apply(gradient)
 
 
 class SyncBatchNorm(_BatchNorm):
@@ -37,9 +24,9 @@ class SyncBatchNorm(_BatchNorm):
         if not self.training:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         axes, shape = [i for i in range(x.ndim) if i != 1], [1, -1] + [1] * (x.ndim - 2)
-        mean = _Sum.apply(x.mean(axes)) / dist.get_world_size()
+        mean = total(x.mean(axes)) / world()
         centred = x - mean.view(shape)
-        variance = _Sum.apply(centred.square().mean(axes)) / dist.get_world_size()
+        variance = total(centred.square().mean(axes)) / world()
         y = centred * (variance + self.eps).rsqrt().view(shape)
         return y if self.weight is None else y * self.weight.view(shape) + self.bias.view(shape)
 

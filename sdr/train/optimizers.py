@@ -31,7 +31,7 @@ def make_optimizer(network: SimSiam, params: Optimization, fused: bool) -> torch
     Its parameter groups are (encoder, predictor), each twice with LARS: weights, then biases and batch norms.
     """
     encoder = [*network.backbone.parameters(), *network.projector.parameters()]
-    parts = [encoder, [*network.predictor.parameters()]]
+    parts = [part for part in (encoder, [*network.predictor.parameters()]) if part]  # SimCLR has no predictor
     if params.optimizer == "sgd":
         groups = [{"params": part, "predictor": i == 1} for i, part in enumerate(parts)]
         optimizer = torch.optim.SGD(

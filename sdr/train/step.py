@@ -143,8 +143,10 @@ class Trainee:
             ssl = self.network.loss(p1, p2, t1, t2)
             distill = torch.zeros_like(ssl)
             if teacher:
-                match = siamkd_loss([p1, p2], teacher) if how.loss == "siamkd" else l2_loss([z1, z2], teacher)
-                distill = how.weight * match
+                if how.loss == "siamkd":
+                    distill = how.weight * siamkd_loss([p1, p2], teacher, self.network.match)
+                else:
+                    distill = how.weight * l2_loss([z1, z2], teacher)
             return share * torch.stack([ssl, distill])
 
         if self._pairs.side_by_side:

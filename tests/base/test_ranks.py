@@ -39,7 +39,7 @@ def main(what, folder):
     found = {"simsiam": training(device, "simsiam", what == "dies")}
     if what == "all":
         agree()
-        found |= {"byol": training(device, "byol"), "frozen": frozen(device, Path(folder)), "world": world()}
+        found |= {"byol": training(device, "byol"), "simclr": training(device, "simclr"), "frozen": frozen(device, Path(folder)), "world": world()}
     print(json.dumps(found))
 
 def training(device, method, dies=False):
@@ -95,10 +95,10 @@ def found(tmp_path_factory) -> dict[int, dict]:
 
 
 @pytest.mark.parametrize("processes", [2, 4])
-@pytest.mark.parametrize("method", ["simsiam", "byol"])
+@pytest.mark.parametrize("method", ["simsiam", "byol", "simclr"])
 def test_the_loss_curve_does_not_depend_on_the_number_of_processes(found, method, processes):
     """20 steps of W_0 and sub-nets at the same global batch; rounding grows along the way, so: 2e-3 of losses near 1
-    (SimSiam) or 4 (BYOL), where another batch or other views would move them by 0.1."""
+    (SimSiam), 2 (SimCLR) or 4 (BYOL), where another batch or other views would move them by 0.1."""
     one, several = found[1][method], found[processes][method]
     assert (one["processes"], several["processes"]) == (1, processes)
     assert [row["network"] for row in one["history"]] == [row["network"] for row in several["history"]]
@@ -161,8 +161,7 @@ def test_synchronised_norm_is_batch_norm_where_there_is_one_process(monkeypatch)
     """With the sums of one process the synchronised norm is torch's, gradients too."""
     from sdr.train import norms
 
-    monkeypatch.setattr(norms.dist, "all_reduce", lambda x: None)
-    monkeypatch.setattr(norms.dist, "get_world_size", lambda: 1)
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda x: None)
     plain = torch.nn.Sequential(
         torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.BatchNorm1d(12, affine=False)
     ).double()

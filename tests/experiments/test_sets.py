@@ -22,7 +22,7 @@ from sdr.experiments.sets import (
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.train.cost import Computing, cost_of
-from sdr.train.jobs import Sdr
+from sdr.train.settings import Sdr
 from tools.check import SECTIONS
 
 ROOT = Path(__file__).parents[2]

@@ -74,7 +74,7 @@ def watched(network, run, size):
     return total
 
 
-@pytest.mark.parametrize("method", ["simsiam", "byol"])
+@pytest.mark.parametrize("method", ["simsiam", "byol", "simclr"])
 def test_training_is_three_forward_passes_of_what_learns_and_one_of_what_does_not(method):
     found = cost_of(dataclasses.replace(RUN, method=method))
     small, large = (build(method, SPEC, w, HEADS).eval() for w in (SPEC.subnet_widths, SPEC.supernet_widths))

@@ -16,6 +16,7 @@ from tests.train import toys
 from tests.train.toys import Noise, baseline_job, common, compute, sdr_job, weights
 
 BYOL = dict(method="byol")
+SIMCLR = dict(method="simclr")
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,8 @@ def run(job, name="x", data=None, seconds=60.0):
         ({}, {"distill": "none"}),
         ({}, {"subsets": "all", "train_teacher": True, "w0_share": 0.0}),
         (BYOL, {"optimization": toys.LARS}),
+        (SIMCLR, {}),
+        (SIMCLR | {"compute": compute(accumulate=2)}, {"distill_views": 2}),
         (
             # Views so large that no convolution of stride 2 sees a single pixel: oneDNN leaves some of such a one's gradient
             # unwritten in bfloat16 on a CPU.

@@ -27,15 +27,17 @@ from sdr.base.errors import program
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
+from sdr.ssl.simclr import Contrast
 from sdr.base.checkpoint import Checkpoints
 from sdr.train.compute import Compute, Device
-from sdr.train.jobs import Common, Sdr, sdr
+from sdr.train.jobs import Common, sdr
+from sdr.train.settings import Sdr
 from sdr.train.loop import train
 from sdr.train.optimizers import Optimization
 
 plain = Device(bf16=False, teacher_bf16=False, channels_last=True, compile=False, fused=False, accumulate=1, resident=False)
 common = Common(
-    method="simsiam", byol=Target(momentum=0.9), seed=0, compute=Compute(deterministic=False, cpu=plain, cuda=plain),
+    method="simsiam", byol=Target(momentum=0.9), simclr=Contrast(temperature=0.2), seed=0, compute=Compute(deterministic=False, cpu=plain, cuda=plain),
     backbone=Backbone(block="basic", layers=[1, 1, 1, 1], shared=[4, 4, 6, 8], group=[2, 2, 2, 4], groups=2,
                       stem_type="deep", stem_width=5),
     heads=Heads(projection=16, hidden=16, layers=2, output_norm=True, prediction=8),

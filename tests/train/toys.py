@@ -6,11 +6,13 @@ import torch
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
+from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute, Device
-from sdr.train.jobs import Common, Pretrain, Sdr, baseline, sdr
+from sdr.train.jobs import Common, baseline, sdr
 from sdr.train.loop import Training
 from sdr.train.optimizers import Optimization
+from sdr.train.settings import Pretrain, Sdr
 
 CPU = torch.device("cpu")
 SPEC = Backbone(
@@ -49,6 +51,7 @@ def common(seed: int = 0, **changes) -> Common:
     fields = dict(
         method="simsiam",
         byol=Target(momentum=0.9),
+        simclr=Contrast(temperature=0.2),
         backbone=SPEC,
         heads=HEADS,
         views=VIEWS,
