@@ -11,7 +11,8 @@ from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from sdr.base.params import Section
-from sdr.base.ranks import rank, rows_of_all
+from sdr.base.ranks import rank
+from sdr.base.sums import rows_of_all
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.simsiam import SimSiam

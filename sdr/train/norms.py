@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdr.base.ranks import total, world
+from sdr.base.ranks import world
+from sdr.base.sums import total
 
 _BatchNorm = nn.modules.batchnorm._BatchNorm
 
