@@ -43,7 +43,7 @@ def main(what, folder):
     print(json.dumps(found))
 
 def training(device, method, dies=False):
-    optimization = toys.LARS if method == "byol" else toys.SGD.model_copy(update={"lr": 0.1})
+    optimization = toys.LARS if method == "byol" else toys.SGD.model_copy(update={"lr": 0.002 if method == "simclr" else 0.1})
     data = toys.Noise()
     if dies and rank() == 1:
         data.read = lambda indices, read=data.read, left=iter(range(6)): (next(left, None) is None and os._exit(9)) or read(indices)
