@@ -113,7 +113,7 @@ def _validate(values: dict, path: list[str], kind: Any, origin: str) -> Any:
     value: Any = values
     for key in path:
         if not isinstance(value, dict) or key not in value:
-            raise UserError(f"{origin}: parameter `{name}` is missing; profiles/ holds complete files")
+            raise UserError(f"{origin}: parameter `{name}` is missing: `git show HEAD:params.yaml` has it")
         value = value[key]
     for unseen in _not_in_run_cache(value, path):
         raise UserError(
