@@ -156,7 +156,7 @@ def _timm(directory: Path) -> nn.Module:
     except FileNotFoundError:  # safetensors does not say of which file
         file = directory / "model.safetensors"
         raise UserError(f"{file}: not found; run the stage that writes {directory}") from None
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
         raise UserError(f"{directory}: not a network of this project, or altered: {error}") from None
     return network
 

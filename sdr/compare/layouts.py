@@ -158,7 +158,7 @@ def convert(state: Mapping[str, Tensor], layout: Layout, network: nn.Module, ori
         misshapen = [f"{name} {shapes[name]} in place of {tuple(expected[name].shape)}" for name in wrong]
         parts = [("missing", missing), ("surplus", surplus), ("misshapen", misshapen)]
         listed = "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts if keys)
-        hint = _hint(state, layout, expected) if missing or surplus else ""
+        hint = _hint(state, layout, expected, bool(missing)) if missing or surplus else ""
         raise UserError(f"{origin}: {listed}{hint}")
     for name, value in expected.items():
         if value.is_floating_point() and (odd := _no_weight(found[name])):
@@ -196,8 +196,8 @@ def _times_wider(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, T
     return int(ratio) if ratio > 1 and ratio == int(ratio) else 0
 
 
-def _hint(state: Mapping[str, Tensor], layout: Layout, expected: Mapping[str, Tensor]) -> str:
-    """The layouts by which all keys are accounted for, if there are any; else what to write with layout plain."""
+def _hint(state: Mapping[str, Tensor], layout: Layout, expected: Mapping[str, Tensor], missing: bool) -> str:
+    """The layouts by which all keys are accounted for; else, if some are missing, what to write with layout plain."""
     needed = {name for name in expected if not name.endswith(".num_batches_tracked")}
     fits = []
     for other, candidate in LAYOUTS.items():
@@ -208,7 +208,7 @@ def _hint(state: Mapping[str, Tensor], layout: Layout, expected: Mapping[str, Te
         return f". The keys are those of layout {' or '.join(fits)}"
     prefixes = {key.removesuffix(end) for key in state for end in ("conv1.weight", "0.weight") if key.endswith(end)}
     whole = sorted(p for p in prefixes if needed <= {*names(state, custom(p, [])).values()})
-    if not whole:
+    if not whole or not missing:
         return ""
     prefix = max(whole, key=len)
     others = {_pattern(key, prefix) for key, name in names(state, custom(prefix, [])).items() if name not in expected}
