@@ -27,10 +27,11 @@ def numbers(value, path=()):
 def parameters(profile: str) -> dict:
     from ruamel.yaml import YAML
 
-    return YAML(typ="safe").load((ROOT / "profiles" / f"{profile}.yaml").read_text())
+    file = ROOT / ("params.yaml" if profile == "default" else f"profiles/{profile}.yaml")
+    return YAML(typ="safe").load(file.read_text())
 
 
-PLACES = [(profile, place) for profile in ("laptop", "gpu") for place in numbers(parameters(profile))]
+PLACES = [(profile, place) for profile in ("default", "gpu") for place in numbers(parameters(profile))]
 
 
 @settings(max_examples=80, deadline=None)
@@ -75,7 +76,7 @@ def test_a_bare_number_too(tmp_path, monkeypatch, value):
     ],
 )
 def test_ranges_of_views(tmp_path, monkeypatch, name, value):
-    params = parameters("laptop")
+    params = parameters("default")
     params["views"][name] = value
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
