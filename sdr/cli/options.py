@@ -48,3 +48,15 @@ def extras(args: argparse.Namespace) -> list:
 
 def command_line() -> str:
     return shlex.join(["sdr", *sys.argv[1:]])
+
+
+def say(stage: str) -> None:
+    """Name a stage on standard error, a line each, where no progress bar is shown: piped, in a log."""
+    if not sys.stderr.isatty():
+        print(stage, file=sys.stderr, flush=True)
+
+
+def tell_skipped(skipped: list[str]) -> None:
+    """Say what could not be read and was left out."""
+    if skipped:
+        print(f"left out, since they cannot be read: {len(skipped):,} files, such as {skipped[0]}", file=sys.stderr)

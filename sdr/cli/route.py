@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from sdr.base.errors import UserError
-from sdr.cli import options
+from sdr.cli import fit, options
 from sdr.cli.checks import check_directory, check_folder, check_supernet, new_directory
 
 
@@ -21,6 +21,8 @@ def add(commands) -> None:
         "--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)"
     )
     options.add_directory(parser)
+    what = "write the sub-net with a classifier of these pictures, as `fit` does"
+    parser.add_argument("--classifier", action="store_true", help=what)
     parser.set_defaults(run=run)
 
 
@@ -29,6 +31,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
     check_supernet(args.supernet)
     check_folder(args.images, "a sub-folder for each class, with its pictures")
+    if args.classifier and args.program:
+        raise UserError("--program is of a backbone without a classifier; leave it or --classifier out")
     check_directory(args.out, args.force, onnx=args.onnx)
     from sdr.base.checkpoint import fingerprint
     from sdr.base.ranks import pick_device
@@ -63,8 +67,13 @@ def run(args: argparse.Namespace) -> None:
         route = write_result(out, bundle, task, ranking, params, knn)
         words = in_words(route, task.metric)
         title = f"sub-net {route['subnet']}, chosen for {task.name}"
-        extras, command = options.extras(args), options.command_line()
+        extras, command = [] if args.classifier else options.extras(args), options.command_line()
         write_backbone(out, bundle, route["subnet"], title, extras, task.name, words, command)
+        if args.classifier:
+            facts = fit.add_head(args, out, out)
     progress.remove()
     print(f"sub-net {route['subnet']} ({route['path']}) of {bundle.trained.n_subnets}; {words}")
+    if args.classifier:
+        fit.tell(args.out, facts)
+        return
     print(f"{args.out}: timm.create_model('local-dir:{args.out}', pretrained=True)")

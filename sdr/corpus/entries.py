@@ -58,8 +58,8 @@ def from_image(image: Image.Image, origin: str, size: int) -> Loaded:
 class Skipped:
     """The unreadable files so far."""
 
-    def __init__(self, max_share: float, where: str):
-        self.max_share, self.where = max_share, where
+    def __init__(self, max_share: float, where: str, setting: str = "data.max_bad_fraction"):
+        self.max_share, self.where, self.setting = max_share, where, setting
         self.reasons: list[str] = []  # "name: reason"
 
     def check(self, read: int) -> None:
@@ -70,7 +70,7 @@ class Skipped:
         first = "".join(f"\n  {reason}" for reason in self.reasons[:10])
         more = f"\n  and {len(self.reasons) - 10} more" if len(self.reasons) > 10 else ""
         raise UserError(
-            f"{self.where}: {len(self.reasons)} of {total} files cannot be read as images, data.max_bad_fraction "
+            f"{self.where}: {len(self.reasons)} of {total} files cannot be read as images, {self.setting} "
             f"allows {self.max_share:.2%}; repair or remove them, or raise it:{first}{more}"
         )
 

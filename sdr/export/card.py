@@ -73,21 +73,27 @@ def model_card(facts: Card) -> str:
     Raises:
         yaml.representer.RepresenterError: the parameters hold more than plain values, lists and dicts.
     """
+    return render(
+        "card.md.j2",
+        card=facts,
+        corpus=_corpus(facts),
+        front_matter=Markup(_yaml(_FRONT_MATTER)),
+        parameters=None if facts.parameters is None else _yaml(dict(facts.parameters)),
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Render a template of this folder as Markdown; every value that it shows is escaped, but for `Markup`."""
     environment = Environment(
         loader=FileSystemLoader(HERE, encoding="utf-8"),
-        finalize=_markdown,  # every value that the template shows is escaped, but for `Markup`
+        finalize=_markdown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters |= {"code": _code, "url": lambda name: Markup(quote(name, safe=""))}
-    return environment.get_template("card.md.j2").render(
-        card=facts,
-        corpus=_corpus(facts),
-        front_matter=Markup(_yaml(_FRONT_MATTER)),
-        parameters=None if facts.parameters is None else _yaml(dict(facts.parameters)),
-    )
+    return environment.get_template(template).render(**values)
 
 
 def _corpus(card: Card) -> dict[str, str]:

@@ -27,13 +27,14 @@ class _Named(nn.Module):
         return self.backbone(images)
 
 
-def write_onnx(backbone: nn.Module, size: int, path: str | Path) -> None:
+def write_onnx(backbone: nn.Module, size: int, path: str | Path, output: str = "features") -> None:
     """Write one ONNX file, weights included: `images` `N×3×size×size` float32 → `features` `N×D` float32, any N.
 
     Args:
         backbone: maps images to pooled features; it is not changed, whatever its mode, device and precision.
         size: side of the images, pixels.
         path: in an existing directory.
+        output: name of what comes out: "logits" of a classifier.
 
     Raises:
         UserError: onnx or onnxscript, which PyTorch's exporter needs, is not installed.
@@ -47,7 +48,7 @@ def write_onnx(backbone: nn.Module, size: int, path: str | Path) -> None:
             program,
             f=path,
             input_names=["images"],
-            output_names=["features"],
+            output_names=[output],
             dynamic_shapes=_BATCH,
             external_data=False,  # one file; a ResNet is far below the 2 GB that one may hold
             verbose=False,  # no progress on the terminal

@@ -57,7 +57,7 @@ def read_class_folders(
     if len(classes) < 2:
         raise UserError(f"{folder}: {len(classes)} class folders; it should hold at least two, CLASS/*, with pictures")
     entries = class_entries(folder, folder)
-    skipped = Skipped(max_bad_fraction, str(folder))
+    skipped = Skipped(max_bad_fraction, str(folder), "--max-bad-fraction")
     labels, kept = [], []
     with Pack(target, size) as pack:
         bar = tqdm(entries, desc="reading", unit=" images", disable=None)
