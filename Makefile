@@ -43,8 +43,8 @@ lint: $(READY)  ## Check the style of the code
 lock: $(READY)  ## Resolve pyproject.toml anew into requirements.lock
 	@$(RUN) tools.lock
 
-profile:  ## Take the parameters of a profile: make profile P=gpu
-	@$(PYTHON) -m tools.use_profile "$(P)" $(if $(FORCE),--force)
+profile: $(READY)  ## Merge a profile into params.yaml: make profile P=gpu; P=default goes back
+	@$(RUN) tools.use_profile "$(P)" $(if $(FORCE),--force)
 
 clean:  ## Remove results and caches; DVC's cache stays, so `make repro` restores the results
 	rm -rf artifacts report report-experiments .scratch .pytest_cache .ruff_cache .hypothesis

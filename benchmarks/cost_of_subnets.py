@@ -186,7 +186,9 @@ def show(found: dict) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--profile", type=Path, default=Path("params.yaml"), help="a complete file of parameters")
+    parser.add_argument(
+        "--profile", type=Path, default=Path("params.yaml"), help="a file of profiles/, or a complete one"
+    )
     parser.add_argument("--size", type=int, help="side of a view; else the profile's")
     parser.add_argument("--batch", type=int, help="images a step; else the profile's")
     parser.add_argument(

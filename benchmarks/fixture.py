@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from benchmarks.decoding import jpegs
 from benchmarks.measure import machine
 from sdr.base.outputs import write_json
+from sdr.base.profiles import complete
 from sdr.corpus.store import ImageStore, write_images
 from sdr.train.jobs import Common
 
@@ -21,8 +22,8 @@ LOW_LR = 1e-6  # weights stay where they are: no network collapses on fabricated
 
 
 def read_profile(path: Path, size: int | None = None, batch: int | None = None) -> dict:
-    """Read a complete params.yaml; change the side of a view and the images of a step if wanted."""
-    values = YAML(typ="safe").load(path.read_text())
+    """Read a params.yaml or a profile; change the side of a view and the images of a step if wanted."""
+    values = YAML(typ="safe").load(complete(path))
     if size:
         values["views"]["side"] = size
         values["data"]["side"] = max(size, values["data"]["side"])

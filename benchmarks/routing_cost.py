@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import machine
+from sdr.base.profiles import complete
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.simsiam import SimSiam
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    params = YAML(typ="safe").load(args.profile.read_text())
+    params = YAML(typ="safe").load(complete(args.profile))
     spec, size, n = Backbone(**params["backbone"]), params["embed"]["side"], params["n_subnets"]
     backbone = SimSiam(spec, spec.subnet_widths, Heads(**params["heads"])).backbone.eval()
     parts = part_macs(backbone, torch.zeros(1, 3, size, size))

@@ -183,7 +183,9 @@ def arithmetic(job: Training, data: ImageStore, device: torch.device, squares: l
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--profile", type=Path, default=Path("params.yaml"), help="a complete file of parameters")
+    parser.add_argument(
+        "--profile", type=Path, default=Path("params.yaml"), help="a file of profiles/, or a complete one"
+    )
     parser.add_argument("--size", type=int, nargs="*", help="sides of a view, one run each; else the profile's")
     parser.add_argument("--batch", type=int, help="images a step; else the profile's")
     parser.add_argument("--images", type=Path, help="a prepared corpus, such as artifacts/data; else fabricated")

@@ -11,7 +11,6 @@ that you claim: arithmetic, no measurement. Everything is written to a temporary
 import argparse
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +20,7 @@ import torch
 
 from sdr.base.errors import UserError, program
 from sdr.base.params import load
+from sdr.base.profiles import complete
 from sdr.corpus.location import CORPUS
 from tools.check import SECTIONS, unknown, wrong
 from tools.dry_facts import IMAGENET, count_facts
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--profile",
         type=Path,
         default=Path("profiles/imagenet-simsiam.yaml"),
-        help="a complete file of parameters",
+        help="a file of profiles/, or a complete file of parameters",
     )
     parser.add_argument(
         "--steps", type=int, default=3, help="of the baseline, W_0 and sub-nets each; the first is not timed"
@@ -89,7 +89,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch finds no GPU here; leave it out to run on the CPU")
     if not args.profile.is_file():
-        raise UserError(f"{args.profile}: not found; profiles/ holds complete files")
+        raise UserError(f"{args.profile}: not found")
 
 
 @contextlib.contextmanager
@@ -116,7 +116,7 @@ def read_profile(profile: Path, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: something is wrong with them.
     """
-    shutil.copy(profile, folder / "params.yaml")
+    (folder / "params.yaml").write_text(complete(profile), encoding="utf-8")
     with contextlib.chdir(folder):
         if mistakes := [*unknown(), *wrong()]:
             raise UserError("\n       ".join(mistakes).replace("params.yaml", str(profile)))

@@ -27,6 +27,7 @@ def output_dir(path: str | Path) -> Iterator[Path]:
         yield partial
         if not _kept():
             return
+        _as_the_user_has_it(partial)
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
@@ -40,9 +41,12 @@ def output_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(path)
+    partial.touch()
+    mode = partial.stat().st_mode  # as the user's umask has it; what is written may come with another one
     try:
         yield partial
         if _kept():
+            partial.chmod(mode)
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -79,6 +83,15 @@ def scratch() -> Path:
     `$SDR_SCRATCH`, or `.scratch` in the repository.
     """
     return Path(os.environ.get("SDR_SCRATCH") or Path(os.environ.get("DVC_ROOT", "."), ".scratch"))
+
+
+def _as_the_user_has_it(folder: Path) -> None:
+    """Give all that lies in a new folder the modes of the user's umask: some libraries write for the user alone."""
+    mode = folder.stat().st_mode
+    for parent, folders, files in os.walk(folder):
+        for name, kept in [*((name, 0o777) for name in folders), *((name, 0o666) for name in files)]:
+            if not (path := Path(parent, name)).is_symlink():
+                path.chmod(mode & kept)
 
 
 def _kept() -> bool:

@@ -21,9 +21,9 @@ NOT_IN_RUN_CACHE = ("size", "nfiles")
 
 
 class Section(BaseModel):
-    """A section of `params.yaml`: unknown keys, missing keys and wrong types are errors."""
+    """A section of `params.yaml`: unknown keys, missing keys, wrong types and numbers that are not finite are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def load(**wanted: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _validate(values: dict, path: list[str], kind: Any, origin: str) -> Any:
     value: Any = values
     for key in path:
         if not isinstance(value, dict) or key not in value:
-            raise UserError(f"{origin}: parameter `{name}` is missing; profiles/ holds complete files")
+            raise UserError(f"{origin}: parameter `{name}` is missing: `git show HEAD:params.yaml` has it")
         value = value[key]
     for unseen in _not_in_run_cache(value, path):
         raise UserError(
@@ -121,7 +121,10 @@ def _validate(values: dict, path: list[str], kind: Any, origin: str) -> Any:
             "change; take another name (a side in pixels is `side`)"
         )
     try:
-        return TypeAdapter(kind).validate_python(value, strict=True)
+        # A section says so itself, and takes no other configuration.
+        section = isinstance(kind, type) and issubclass(kind, BaseModel)
+        config = None if section else ConfigDict(allow_inf_nan=False)
+        return TypeAdapter(kind, config=config).validate_python(value, strict=True)
     except ValidationError as error:
         lines = [f"`{'.'.join([name, *map(str, e['loc'])])}`: {_say(e)}" for e in error.errors()]
         raise UserError(f"{origin}: " + "; ".join(lines)) from None

@@ -8,11 +8,13 @@ programs that compute nothing ask for their rank too.
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from sdr.base import meeting
 from sdr.base.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,13 +62,13 @@ def in_processes() -> None:
         max_nodes=1,
         nproc_per_node=processes,
         run_id=str(os.getpid()),
-        rdzv_backend="c10d",
-        rdzv_endpoint="127.0.0.1:0",
+        rdzv_backend=meeting.BACKEND,
         max_restarts=0,
     )
     program = sys.modules["__main__"].__spec__.name
     try:
-        elastic_launch(config, sys.executable)("-m", program, *sys.argv[1:])
+        with meeting.file_meeting():
+            elastic_launch(config, sys.executable)("-m", program, *sys.argv[1:])
     except ChildFailedError as error:
         number, failure = error.get_first_failure()
         code = failure.exitcode
@@ -159,14 +161,22 @@ def any_of(mine: bool) -> bool:
 
 
 def from_first(value: T) -> T:
-    """What process 0 has, on every process."""
+    """What process 0 has, on every process: plain data and tensors, which are read without running anything."""
     if world() == 1:
         return value
+    import torch
     import torch.distributed as dist
 
-    box = [value]
-    dist.broadcast_object_list(box, src=0, device=_device())
-    return box[0]
+    content = io.BytesIO()
+    if rank() == 0:
+        torch.save(value, content)
+    size = torch.tensor(len(content.getbuffer()), device=_device())
+    dist.broadcast(size, src=0)
+    sent = torch.empty(int(size), dtype=torch.uint8, device=_device())
+    if rank() == 0:
+        sent.copy_(torch.frombuffer(content.getbuffer(), dtype=torch.uint8))
+    dist.broadcast(sent, src=0)
+    return torch.load(io.BytesIO(sent.cpu().numpy().tobytes()), map_location="cpu", weights_only=True)
 
 
 def _join(device: torch.device) -> None:
@@ -174,7 +184,8 @@ def _join(device: torch.device) -> None:
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, meeting.place(), PATIENCE, world_size=world(), rank=rank())
         atexit.register(dist.destroy_process_group)
 
 

@@ -33,21 +33,21 @@ class Cluster(Section):
 
     mapping: Mapping
     """Which path each cluster gets."""
-    epsilon: float = Field(gt=0)
+    epsilon: float = Field(gt=0, le=100)
     """Weight of the entropy in Eq. 2, in units of cosine: smaller is closer to a hard assignment."""
-    tolerance: float = Field(gt=0)
+    tolerance: float = Field(gt=0, lt=1)
     """Sinkhorn stops at this L1 error of the clusters' masses (their sum is 1)."""
     max_iterations: int = Field(ge=1)
     """Sinkhorn stops after this many iterations in any case."""
     epochs: int = Field(ge=1)
     """Alternations of U and C."""
-    lr: float = Field(gt=0)
+    lr: float = Field(gt=0, le=1000)
     """Learning rate of a centroid; the gradient is that of the mean over its share of the images (1/k)."""
     momentum: float = Field(ge=0, lt=1)
     """Momentum of SGD."""
     batch_size: int = Field(ge=1)
     """Images an SGD step."""
-    temperature: float = Field(gt=0)
+    temperature: float = Field(gt=0, le=1e3)
     """Of the softmax of the scores; above epsilon, for else U is no sharper than S and teaches nothing."""
     centre: bool
     """Subtract the mean feature before the normalisation."""

@@ -5,6 +5,7 @@ of its config.json what timm need not know. What `sdr.nets.export` writes is loa
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,16 +127,36 @@ def load_resnet(directory: str | Path) -> nn.Module:
     raise UserError(f"{directory}: not a ResNet; detection is for ResNets, so leave this network out of it")
 
 
+def check_input(cfg: Mapping[str, Any]) -> None:
+    """See that timm's `pretrained_cfg` says how three-channel images are normalised.
+
+    Raises:
+        ValueError: `mean`, `std` or `input_size` is malformed.
+    """
+    for key, least in (("mean", -math.inf), ("std", 0)):
+        values = cfg.get(key)
+        if not isinstance(values, list | tuple) or len(values) != 3 or not all(_number(v, least) for v in values):
+            raise ValueError(f"`{key}` should be three numbers, for red, green and blue: {values!r}")
+    size = cfg.get("input_size")
+    if not isinstance(size, list | tuple) or len(size) != 3 or size[0] != 3 or not all(_number(v, 0) for v in size):
+        raise ValueError(f"`input_size` should be 3, height and width: {size!r}")
+
+
+def _number(value: object, least: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least < value < math.inf
+
+
 def _timm(directory: Path) -> nn.Module:
     import timm
 
     try:
         network = timm.create_model(f"local-dir:{directory}", pretrained=False)
+        check_input(network.pretrained_cfg)
         network.load_state_dict(load_file(directory / "model.safetensors"))
     except FileNotFoundError:  # safetensors does not say of which file
         file = directory / "model.safetensors"
         raise UserError(f"{file}: not found; run the stage that writes {directory}") from None
-    except (KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
         raise UserError(f"{directory}: not a network of this project, or altered: {error}") from None
     return network
 

@@ -70,6 +70,9 @@ class Checkpoint(Section):
     source: Literal["checkpoint"]
     layout: Literal[*LAYOUTS, "timm_local"]  # how its keys are named; timm_local: a folder for `local-dir:`
     file: str
+    entry: str | None = (
+        None  # which network of the file, where it holds several (state_dict_ema, say); null: the only one
+    )
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")  # of the file; null: not checked
     normalise: Literal["imagenet", "none"] | None = None  # null: as its layout's system was trained
     model: ResNetName = "resnet50"

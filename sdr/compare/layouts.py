@@ -8,11 +8,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from sdr.base.errors import UserError
 
 _SHOWN = 10  # keys that a message lists
+_COMPILED, _PARALLEL = "_orig_mod.", "module."  # what torch.compile and DistributedDataParallel put before names
+_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}  # of a ResNet
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Layout:
 
     Attributes:
         published: who publishes it, and how the names are known.
-        prefix: of the backbone's keys; what follows it is the ResNet's name.
+        prefix: of the backbone's keys; what follows it is the ResNet's name, or its number in an `nn.Sequential` of
+            the ResNet's children, as lightly has it.
         dropped: regular expression of whole keys to leave behind; it is tried first.
         renamed: (regular expression, replacement) of whole names after the prefix, the first match counts; empty:
             they are torchvision's, which are timm's too.
@@ -42,7 +46,8 @@ class Layout:
             return ""
         name = key.removeprefix(self.prefix)
         if not self.renamed:
-            return name
+            child, _, rest = name.partition(".")
+            return f"{_CHILDREN[child]}.{rest}" if child in _CHILDREN else name
         matches = (re.fullmatch(pattern, name) and re.sub(pattern, new, name) for pattern, new in self.renamed)
         return next(filter(None, matches), "")
 
@@ -105,6 +110,11 @@ LAYOUTS = {
         prefix="module.encoder.",
         dropped=r"module\.encoder\.fc\..+|module\.predictor\..+",
     ),
+    "lightly": Layout(
+        "lightly-ai/lightly, its examples' Lightning checkpoints: `nn.Sequential(*list(resnet.children())[:-1])`",
+        prefix="backbone.",
+        dropped=r"(projection_head|prediction_head|prototypes|criterion|(backbone|projection_head)_momentum)\..+",
+    ),
     "byol": Layout("DeepMind, pretrain_res50x1.pkl converted by linusericsson/ssl-transfer; its convert_byol"),
     "plain": custom("", []),
 }
@@ -113,6 +123,8 @@ LAYOUTS = {
 def convert(state: Mapping[str, Tensor], layout: Layout, network: nn.Module, origin: str) -> dict[str, Tensor]:
     """Return the state dict of `network` that a checkpoint holds; nothing is copied.
 
+    Names that a compiled or parallel network puts before the others make no difference.
+
     Args:
         state: the checkpoint's keys and tensors.
         layout: how they are named.
@@ -120,10 +132,16 @@ def convert(state: Mapping[str, Tensor], layout: Layout, network: nn.Module, ori
         origin: what to call the checkpoint in a message.
 
     Raises:
-        UserError: keys that are missing, unknown to the layout, or of another shape, all of them at once.
+        UserError: keys that are missing, unknown to the layout, or of another shape, all of them at once; two keys
+            for one name; values that are no plain floating-point numbers.
     """
-    named = {key: layout.name(key) for key in state}
-    found = {name: state[key] for key, name in named.items() if name}
+    named = names(state, layout)
+    found: dict[str, Tensor] = {}
+    for key, name in named.items():
+        if name and name in found:
+            raise UserError(f"{origin}: two networks in one: {name} has several keys, {key} among them; keep one")
+        if name:
+            found[name] = state[key]
     expected = network.state_dict()
     for name in expected.keys() - found.keys():
         if name.endswith(".num_batches_tracked"):  # a counter that no forward pass reads; old files lack it
@@ -140,9 +158,34 @@ def convert(state: Mapping[str, Tensor], layout: Layout, network: nn.Module, ori
         misshapen = [f"{name} {shapes[name]} in place of {tuple(expected[name].shape)}" for name in wrong]
         parts = [("missing", missing), ("surplus", surplus), ("misshapen", misshapen)]
         listed = "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts if keys)
-        hint = _hint(state, layout, expected) if missing or surplus else ""
+        hint = _hint(state, layout, expected, bool(missing)) if missing or surplus else ""
         raise UserError(f"{origin}: {listed}{hint}")
+    for name, value in expected.items():
+        if value.is_floating_point() and (odd := _no_weight(found[name])):
+            raise UserError(f"{origin}: {name} is {odd}; weights are plain floating-point numbers: write them so")
     return {name: found[name] for name in expected}
+
+
+def names(state: Iterable[str], layout: Layout) -> dict[str, str | None]:
+    """What `Layout.name` says of each key, however the network was wrapped when it was saved."""
+    keys = {key: key.replace(_COMPILED, "") for key in state}
+    parallel = any(key.startswith(_PARALLEL) for key in keys.values())
+    if layout.prefix.startswith(_PARALLEL) and not parallel:
+        keys = {key: _PARALLEL + short for key, short in keys.items()}
+    elif not layout.prefix.startswith(_PARALLEL) and all(key.startswith(_PARALLEL) for key in keys.values()):
+        keys = {key: short.removeprefix(_PARALLEL) for key, short in keys.items()}
+    return {key: layout.name(short) for key, short in keys.items()}
+
+
+def _no_weight(value: Tensor) -> str:
+    """What a tensor is, if it cannot be a weight; else nothing."""
+    if value.is_meta:
+        return "a meta tensor, which has no values"
+    if value.is_quantized or value.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        return f"quantised, or no weight: {str(value.dtype).removeprefix('torch.')}"
+    if value.layout != torch.strided:
+        return f"sparse ({str(value.layout).removeprefix('torch.')})"
+    return "" if torch.isfinite(value).all() else "not finite"
 
 
 def _times_wider(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, Tensor]) -> int:
@@ -153,15 +196,34 @@ def _times_wider(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, T
     return int(ratio) if ratio > 1 and ratio == int(ratio) else 0
 
 
-def _hint(state: Mapping[str, Tensor], layout: Layout, expected: Mapping[str, Tensor]) -> str:
-    """The layouts by which all keys are accounted for, if there are any."""
+def _hint(state: Mapping[str, Tensor], layout: Layout, expected: Mapping[str, Tensor], missing: bool) -> str:
+    """The layouts by which all keys are accounted for; else, if some are missing, what to write with layout plain."""
     needed = {name for name in expected if not name.endswith(".num_batches_tracked")}
     fits = []
     for other, candidate in LAYOUTS.items():
-        names = {candidate.name(key) for key in state} - {None}
-        if candidate != layout and needed <= names <= expected.keys():
+        known = {*names(state, candidate).values()} - {None}
+        if candidate != layout and needed <= known <= expected.keys():
             fits.append(other)
-    return f". The keys are those of layout {' or '.join(fits)}" if fits else ""
+    if fits:
+        return f". The keys are those of layout {' or '.join(fits)}"
+    prefixes = {key.removesuffix(end) for key in state for end in ("conv1.weight", "0.weight") if key.endswith(end)}
+    whole = sorted(p for p in prefixes if needed <= {*names(state, custom(p, [])).values()})
+    if not whole or not missing:
+        return ""
+    prefix = max(whole, key=len)
+    others = {_pattern(key, prefix) for key, name in names(state, custom(prefix, [])).items() if name not in expected}
+    dropped = f", drop {sorted(others - {None})}" if others - {None} else ""
+    more = f" (networks begin with {', '.join(whole)})" if len(whole) > 1 else ""
+    return f'. A network is there by layout plain, prefix "{prefix}"{dropped}{more}'
+
+
+def _pattern(key: str, prefix: str) -> str | None:
+    """A pattern for `drop` by which a key of no backbone goes; None for a key that goes as it is."""
+    if re.fullmatch(re.escape(prefix) + Layout.dropped, key):
+        return None
+    common = prefix if key.startswith(prefix) else _PARALLEL if key.startswith(_PARALLEL) else ""
+    first, dot, _ = key.removeprefix(common).partition(".")
+    return f"{common}{first}.*" if dot else key
 
 
 def _some(keys: list[str]) -> str:

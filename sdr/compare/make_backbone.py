@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from sdr.base.errors import UserError
 from sdr.base.randomness import derive
-from sdr.compare.backbones import save_pixels, save_timm
+from sdr.compare.backbones import check_input, save_pixels, save_timm
 from sdr.compare.checkpoint_file import find, read, sha256, state_dict
 from sdr.compare.compare import RESERVED, Checkpoint, CompareSpec, Random, RawPixels, Timm, Torchvision
-from sdr.compare.layouts import LAYOUTS, Layout, convert, custom
+from sdr.compare.layouts import LAYOUTS, Layout, convert, custom, names
 from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.pixels import MEAN, STD
 
@@ -124,11 +124,11 @@ def _checkpoint(name: str, spec: Checkpoint, directory: Path) -> dict[str, Any]:
     layout = custom(spec.prefix, spec.drop) if spec.layout == "plain" else LAYOUTS[spec.layout]
     path = find(spec.file)
     digest = sha256(path, spec.sha256)
-    state, beside = state_dict(read(path), path)
+    state, beside = state_dict(read(path), path, spec.entry)
     network = _resnet(spec.model, state, layout, f"compare.{name}: {path} in layout {spec.layout}")
     _normalise(network, spec.normalise or layout.normalise)
-    facts = {"source": "checkpoint", "file": spec.file, "sha256": digest, "layout": spec.layout}
-    dropped = sorted(key for key in state if layout.name(key) is None)
+    facts = {"source": "checkpoint", "file": spec.file, "sha256": digest, "layout": spec.layout, "entry": spec.entry}
+    dropped = sorted(key for key, name in names(state, layout).items() if name is None)
     save_timm(directory, network, facts | {"published": layout.published, "dropped": dropped, "beside": beside})
     return facts
 
@@ -141,12 +141,13 @@ def _local(name: str, spec: Checkpoint, directory: Path) -> dict[str, Any]:
     try:
         network = timm.create_model(f"local-dir:{weights.parent}", pretrained=True)  # strict, so with its classifier
         arguments = json.loads((weights.parent / "config.json").read_text()).get("model_args", {})
+        network.reset_classifier(0)
+        check_input(network.pretrained_cfg)
     except Exception as error:  # of timm, of a model's own arguments or of the file
         raise UserError(
             f"compare.{name}: {weights.parent} is not a folder that timm loads ({_first_line(error)}); "
             "write one with `timm.models.save_for_hf(model, folder)`"
         ) from None
-    network.reset_classifier(0)
     if spec.normalise is not None:
         _normalise(network, spec.normalise)
     facts = {"source": "checkpoint", "file": spec.file, "sha256": digest, "layout": spec.layout}

@@ -54,11 +54,11 @@ class Detector(Section):
     iterations: PositiveInt
     batch: PositiveInt  # images an iteration
     accumulate: PositiveInt  # parts in which a batch passes through the network
-    lr: PositiveFloat
+    lr: PositiveFloat = Field(le=1000)
     steps: list[PositiveInt]  # iterations from which the learning rate is a tenth
     warmup: int = Field(ge=0)  # iterations of linear warm-up from lr / 1000
     momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)  # of all but the parameters of batch norms
+    weight_decay: float = Field(ge=0, le=1)  # of all but the parameters of batch norms
     bf16: bool  # compute in bfloat16 where it is safe; on a GPU only
     log_every: PositiveInt  # iterations between two rows of the history
     routing: Routing

@@ -27,7 +27,7 @@ class Knn(Section):
 
     k: int = Field(ge=1)
     """Neighbours that vote; all of them where a task has fewer."""
-    temperature: float = Field(gt=0)
+    temperature: float = Field(gt=0, le=1e3)
     """T of the weight exp(cos / T)."""
 
 

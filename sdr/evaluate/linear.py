@@ -29,9 +29,9 @@ class Linear(Section):
 
     penalties: int = Field(ge=1)
     """Number of L2 penalties, spaced evenly in their logarithm."""
-    log10_min: float
+    log10_min: float = Field(ge=-30, le=30)
     """Logarithm (base 10) of the weakest penalty."""
-    log10_max: float
+    log10_max: float = Field(ge=-30, le=30)
     """Logarithm (base 10) of the strongest penalty."""
     tolerance: float = Field(gt=0, lt=1)
     """Relative gap to the minimum of the objective at which a fit is solved."""

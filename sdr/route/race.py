@@ -23,7 +23,7 @@ class Halving(Section):
     """Images of each class in the first round."""
     least: int = Field(ge=2)
     """Images in the first round, at least; all of them where a task has fewer."""
-    growth: float = Field(gt=1)
+    growth: float = Field(gt=1, le=1e6)
     """How many times as many images the next round has."""
     keep: float = Field(gt=0, lt=1)
     """Share of the candidates that go on to it."""

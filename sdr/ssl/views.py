@@ -16,7 +16,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from sdr.base.params import Section
@@ -25,19 +25,30 @@ from sdr.ssl import colour
 
 CACHE = 1536 << 10  # bytes of pixels whose views a CPU makes at a time, about what a core's cache holds on the way
 Chance = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Sigma = Annotated[float, Field(gt=0, le=100)]
 
 
 class Views(Section):
     """The distribution τ of augmentations."""
 
     side: PositiveInt = Field(ge=8)  # of a view, pixels
-    scale: list[float] = Field(min_length=2, max_length=2)  # share of the image's area that a crop covers
-    jitter: list[float] = Field(min_length=4, max_length=4)  # brightness, contrast, saturation, hue
+    scale: list[Share] = Field(min_length=2, max_length=2)  # share of the image's area that a crop covers
+    jitter: list[Chance] = Field(min_length=4, max_length=4)  # brightness, contrast, saturation, hue (at most 0.5)
     jitter_p: float = Field(ge=0, le=1)
     grey_p: float = Field(ge=0, le=1)
     blur_p: list[Chance] = Field(min_length=2, max_length=2)  # of the first view and of the second
-    blur_sigma: list[float] = Field(min_length=2, max_length=2)  # pixels of the view
+    blur_sigma: list[Sigma] = Field(min_length=2, max_length=2)  # pixels of the view
     solarise_p: list[Chance] = Field(min_length=2, max_length=2)  # of the first view and of the second
+
+    @model_validator(mode="after")
+    def _check(self) -> "Views":
+        for name, (low, high) in {"scale": self.scale, "blur_sigma": self.blur_sigma}.items():
+            if low > high:
+                raise ValueError(f"{name} is a range, the smaller number first, got {[low, high]}")
+        if self.jitter[3] > 0.5:
+            raise ValueError(f"jitter's last number, of the hue, is at most 0.5, got {self.jitter[3]}")
+        return self
 
 
 class Draws(NamedTuple):

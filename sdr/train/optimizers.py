@@ -14,10 +14,10 @@ class Optimization(Section):
 
     optimizer: Literal["sgd", "lars"]  # lars: You et al. 2017, not of biases and batch norms (BYOL, section 3.3)
     batch_size: PositiveInt = Field(ge=2)  # over all processes
-    lr: PositiveFloat
+    lr: PositiveFloat = Field(le=1000)
     momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    warmup_epochs: float = Field(ge=0)
+    weight_decay: float = Field(ge=0, le=1)
+    warmup_epochs: float = Field(ge=0, le=1e6)
 
     @property
     def peak(self) -> float:

@@ -14,7 +14,7 @@ from sdr.train.subsets import Subsets
 class Pretrain(Section):
     """The baseline: plain self-supervised learning, of all images at a sub-net's width unless a comparison asks for others."""
 
-    epochs: PositiveFloat
+    epochs: PositiveFloat = Field(le=1e6)
     epoch: Literal["part", "corpus"]
     part: PartName
     width: Width
@@ -25,15 +25,15 @@ class Pretrain(Section):
 class Sdr(Section):
     """SDRnet. An epoch is N images, whichever networks they train."""
 
-    epochs: PositiveFloat
+    epochs: PositiveFloat = Field(le=1e6)
     optimization: Optimization
     first_phase: float = Field(gt=0, lt=1)
-    phase_growth: PositiveFloat
+    phase_growth: PositiveFloat = Field(le=1e3)
     w0_share: float = Field(ge=0, lt=1)
     train_teacher: bool
     progressive: bool
     subsets: Subsets
     distill: Literal["siamkd", "l2", "none"]
     distill_views: Literal[1, 2]
-    distill_weight: PositiveFloat
+    distill_weight: PositiveFloat = Field(le=1e6)
     log_every: PositiveInt

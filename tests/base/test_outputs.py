@@ -115,3 +115,34 @@ def test_csv_rows_of_other_keys_are_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match="b"):
         write_csv(tmp_path / "a.csv", [{"a": 1}, {"b": 2}])
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_files_have_the_modes_of_the_users_umask(tmp_path, umask):
+    """Whoever writes them, for itself alone (safetensors does) or as a copy of something read-only."""
+    before = os.umask(umask)
+    try:
+        with output_dir(tmp_path / "folder") as out:
+            (out / "inner").mkdir(mode=0o700)
+            for name in ("model.safetensors", "inner/file"):
+                (out / name).write_text("x")
+                (out / name).chmod(0o400)
+        with output_file(tmp_path / "file") as partial:
+            partial.unlink()
+            os.close(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600))
+        write_json(tmp_path / "json", {})
+    finally:
+        os.umask(before)
+    files = ("folder/model.safetensors", "folder/inner/file", "file", "json")
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in files} == {0o666 & ~umask}
+    assert (tmp_path / "folder/inner").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_modes_of_what_a_link_points_to_are_left_alone(tmp_path):
+    (tmp_path / "own").mkdir(mode=0o700)
+    (tmp_path / "own/file").touch(mode=0o600)
+    with output_dir(tmp_path / "folder") as out:
+        (out / "folder").symlink_to(tmp_path / "own")
+        (out / "file").symlink_to(tmp_path / "own/file")
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "own/file").stat().st_mode & 0o777 == 0o600

@@ -157,6 +157,17 @@ def torchvision_like(network: nn.Module) -> State:
     return prefixed("", network) | linear("fc")
 
 
+def lightly(network: nn.Module) -> State:
+    """Children by number, as `nn.Sequential(*list(resnet.children())[:-1])` names them; heads; momentum copies."""
+    numbers = {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7}
+    state: State = {}
+    for backbone, values in (("backbone", network), ("backbone_momentum", small_resnet(9))):
+        for name, value in values.state_dict().items():
+            child, _, rest = name.partition(".")
+            state[f"{backbone}.{numbers[child]}.{rest}"] = value
+    return state | linear("projection_head.layers.0") | linear("prediction_head.layers.0")
+
+
 FABRICATED = {
     "supervised": torchvision_like,
     "insdis": partial(pycontrast, mlp=False, jigsaw=False),
@@ -172,6 +183,7 @@ FABRICATED = {
     "deepcluster_v2": partial(swav, prototypes=["prototypes.prototypes0", "prototypes.prototypes1"]),
     "swav": partial(swav, prototypes=["prototypes"]),
     "simsiam": simsiam,
+    "lightly": lightly,
     "byol": torchvision_like,
     "plain": torchvision_like,
 }

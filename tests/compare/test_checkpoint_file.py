@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from sdr.base.errors import UserError
 from sdr.compare.checkpoint_file import find, read, sha256, state_dict
 
-STATE = {"conv1.weight": torch.arange(6.0).view(2, 3)}
+STATE = {"conv1.weight": torch.arange(6.0).view(2, 3, 1, 1)}
 
 
 class Evil:
@@ -83,17 +83,54 @@ def test_the_leave_for_options_ends_with_the_call(tmp_path):
         torch.load(path, weights_only=True)
 
 
-@pytest.mark.parametrize("entry", ["state_dict", "model", "resnet", None])
-def test_the_network_is_found_where_programs_put_it(tmp_path, entry):
-    content = {entry: STATE, "head": {"fc.weight": torch.zeros(1)}} if entry else STATE
-    state, beside = state_dict(content, tmp_path)
-    assert list(state) == list(STATE) and beside == (["head"] if entry else [])
+@pytest.mark.parametrize("entry", ["state_dict", "model", "model_state_dict", "net", "nested.deep", None])
+def test_the_only_network_is_found_wherever_it_is(tmp_path, entry):
+    """Heads and the optimizer's own tensors are none."""
+    content = {"head": {"fc.weight": torch.zeros(1, 2)}, "opt": {"state": {0: {"exp_avg": torch.zeros(2, 3, 1, 1)}}}}
+    inner = STATE
+    for key in reversed(entry.split(".")) if entry else ():
+        inner = {key: inner}
+    state, beside = state_dict(inner | content, tmp_path)
+    assert list(state) == list(STATE) and beside == ["head", "opt"]
 
 
-@pytest.mark.parametrize("content", [{"net": STATE, "epoch": 3}, [torch.zeros(2)], {}])
-def test_no_network_in_it(tmp_path, content):
-    with pytest.raises(UserError, match="no network in it, neither at the top nor as state_dict, model, resnet"):
+def test_of_several_networks_one_is_chosen_by_name(tmp_path):
+    ema = {key: value + 1 for key, value in STATE.items()}
+    content = {"epoch": 3, "state_dict": STATE, "state_dict_ema": ema, "dino": {"teacher": ema}}
+    with pytest.raises(UserError, match="several .*: state_dict, state_dict_ema, dino.teacher; .*`entry: state_dict`"):
         state_dict(content, tmp_path)
+    for entry, expected in [("state_dict", STATE), ("state_dict_ema", ema), ("dino.teacher", ema)]:
+        state, beside = state_dict(content, tmp_path, entry)
+        assert torch.equal(state["conv1.weight"], expected["conv1.weight"])
+        assert beside == [key for key in content if key != entry.split(".")[0]]
+    for wrong in ("ema", "epoch", "dino", "state_dict.conv1.weight", ""):
+        with pytest.raises(UserError, match="no entry .*; it holds state_dict, state_dict_ema, dino.teacher"):
+            state_dict(content, tmp_path, wrong)
+
+
+@pytest.mark.parametrize("content", [{"lr": 0.1, "epoch": 3}, [torch.zeros(2)], {}, torch.zeros(2, 2, 1, 1), None])
+def test_no_network_in_it(tmp_path, content):
+    with pytest.raises(UserError, match="no network in it"):
+        state_dict(content, tmp_path)
+
+
+@pytest.mark.parametrize("key", [1, (1, 2), b"x", None, True])
+def test_names_that_are_no_text(tmp_path, key):
+    torch.save({"state_dict": {key: torch.zeros(1)} | STATE}, tmp_path / "file")
+    with pytest.raises(UserError, match=f"names of tensors are text; `state_dict` has the {type(key).__name__} "):
+        state_dict(read(tmp_path / "file"), tmp_path)
+
+
+def test_safetensors_by_any_name(tmp_path):
+    for name in ("pytorch_model.bin", "file.pth", "file"):
+        save_file(STATE, tmp_path / name)
+        assert torch.equal(read(tmp_path / name)["conv1.weight"], STATE["conv1.weight"])
+
+
+def test_a_torchscript_archive_is_named_and_not_run(tmp_path):
+    torch.jit.script(torch.nn.ReLU()).save(str(tmp_path / "file.pt"))
+    with pytest.raises(UserError, match="file.pt: a TorchScript archive, .* nothing in a file is ever run here"):
+        read(tmp_path / "file.pt")
 
 
 def test_safetensors(tmp_path):

@@ -1,5 +1,8 @@
 """A checkpoint in each layout becomes the network that it was made of, and no key is passed over."""
 
+import ast
+import re
+
 import pytest
 import torch
 
@@ -153,3 +156,70 @@ def test_simclr_was_trained_without_normalisation():
         "simclr_v1",
         "simclr_v2",
     }
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", FABRICATED)
+@pytest.mark.parametrize("wrapped", ["_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.", ""])
+def test_compiled_or_parallel_or_neither_is_the_same_network(name, wrapped):
+    """Torch's wrappers put a name before all others; what is published with `module.` is also saved without it."""
+    network = small_resnet()
+    state = {wrapped + key.removeprefix("module."): value for key, value in FABRICATED[name](network).items()}
+    assert torch.equal(loaded(state, LAYOUTS[name])(X), network(X))
+
+
+def test_two_networks_under_one_name_are_not_mixed():
+    state = prefixed("", small_resnet()) | prefixed("_orig_mod.", small_resnet(1))
+    assert "two networks in one: " in refusal(state, "plain")
+
+
+@torch.no_grad()
+def test_the_children_of_a_resnet_by_number():
+    network = small_resnet()
+    children = torch.nn.Sequential(network.conv1, network.bn1, network.act1, network.maxpool)
+    children.extend([network.layer1, network.layer2, network.layer3, network.layer4, torch.nn.Flatten()])
+    state = prefixed("backbone.", children)
+    assert torch.equal(loaded(state, custom("backbone.", []))(X), network(X))
+    assert "layout lightly" in refusal(state, "plain")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("prefix", ["encoder.", "module.net.backbone.", "student."])
+def test_the_message_says_what_to_write_and_that_is_right(prefix):
+    network = small_resnet()
+    state = prefixed(prefix, network) | linear("predictor.0") | linear(f"{prefix}proj.1") | {"step": torch.zeros(1)}
+    how = re.search(r'layout plain, prefix "(.*?)", drop (\[.*?\])', refusal(state, "simclr_v2"))
+    assert how[1] == prefix
+    assert torch.equal(loaded(state, custom(how[1], ast.literal_eval(how[2])))(X), network(X))
+
+
+def test_of_two_prefixes_both_are_named():
+    state = prefixed("student.", small_resnet()) | prefixed("teacher.", small_resnet())
+    assert "networks begin with student., teacher." in refusal(state, "plain")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: w.to_sparse(), "sparse"),
+        (lambda w: w.to("meta"), "meta"),
+        (lambda w: w.to(torch.int8), "quantised, or no weight: int8"),
+        (lambda w: w.to(torch.float8_e4m3fn), "quantised, or no weight: float8"),
+        (lambda w: w.to(torch.complex64), "no weight: complex64"),
+        (lambda w: w > 0, "no weight: bool"),
+        (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "quantised"),
+        (lambda w: torch.full_like(w, torch.nan), "not finite"),
+        (lambda w: torch.full_like(w, torch.inf), "not finite"),
+    ],
+)
+@pytest.mark.parametrize("name", ["conv1.weight", "layer1.0.bn1.running_var"])
+def test_only_plain_floating_point_tensors_are_weights(change, said, name):
+    state = small_resnet().state_dict()
+    assert f"{name} is " in (message := refusal(state | {name: change(state[name])}, "plain")) and said in message
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_weights(dtype):
+    network = small_resnet()
+    state = {key: value.to(dtype) if value.ndim else value for key, value in network.state_dict().items()}
+    loaded(state, LAYOUTS["plain"])

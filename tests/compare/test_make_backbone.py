@@ -238,6 +238,41 @@ def test_a_folder_of_timm_with_its_classifier(make, tmp_path):
         make(source="checkpoint", layout="timm_local", file="vit")
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("model_args", "features_only", True),
+        ("model_args", "no_such_argument", 1),
+        *(("pretrained_cfg", "mean", value) for value in ("0.5", 0.5, [0.5], [0.5, 0.5, "x"], [0, 0, float("nan")])),
+        *(("pretrained_cfg", "std", value) for value in ([0, 1, 1], [1, -1, 1], [1, 1, float("inf")], [1, 1, True])),
+        *(("pretrained_cfg", "input_size", value) for value in ([1, 8, 8], [8, 8], "32")),
+    ],
+)
+def test_a_malformed_folder_of_timm_is_one_message(make, section, key, value):
+    folder = make(source="random")
+    config = json.loads((folder / "config.json").read_text())
+    config[section][key] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="is not a folder that timm loads"):
+        make(source="checkpoint", layout="timm_local", file=folder.name)
+    if section == "pretrained_cfg":
+        with pytest.raises(UserError, match="not a network of this project, or altered"):
+            load_backbone(folder, CPU)
+
+
+def test_a_network_of_several_in_a_file(make, tmp_path):
+    network = small_file(tmp_path / "file.pth")
+    ema = {name: torch.zeros_like(value) for name, value in network.state_dict().items()}
+    torch.save({"state_dict": ema, "state_dict_ema": network.state_dict()}, tmp_path / "file.pth")
+    file = {"source": "checkpoint", "file": "file.pth", "model": "resnet18", "layout": "plain"}
+    with pytest.raises(UserError, match="several networks in it: state_dict, state_dict_ema"):
+        make(**file)
+    folder = make(**file, entry="state_dict_ema")
+    torch.testing.assert_close(features(folder), torchvision_features(network), rtol=1e-4, atol=1e-5)
+    facts = json.loads((folder / "config.json").read_text())["sdr"]
+    assert (facts["entry"], facts["beside"]) == ("state_dict_ema", ["state_dict"])
+
+
 def test_what_the_pipeline_writes_is_a_folder_of_timm(make, tmp_path):
     first = make(source="random")
     again = make(source="checkpoint", layout="timm_local", file=first.name)
