@@ -14,7 +14,7 @@ repro: $(READY)  ## Set up, run what is not up to date, print the result table
 	@$(RUN) dvc repro
 	@$(RUN) tools.table
 
-test: $(READY)  ## Set up and run the tests, a file a core; ARGS="-m 'not pipeline'" leaves out the slow ones
+test: lint  ## Set up, lint and run the tests, a file a core; ARGS="-m 'not pipeline'" leaves out the slow ones
 	@$(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 setup: $(READY)  ## Make .venv and install the packages of requirements.lock
@@ -37,8 +37,10 @@ tables: $(READY)  ## Collect finished experiments into metrics/experiments and m
 table: $(READY)  ## Print the result table of the last run
 	@$(RUN) tools.table
 
-lint: $(READY)  ## Check the style of the code
-	@$(RUN) ruff check .
+lint: $(READY)  ## Check the style, the format and the types of the code
+	@$(RUN) ruff check --quiet .
+	@$(RUN) ruff format --quiet --check . || { echo "not formatted: \`.venv/bin/ruff format .\` does it"; exit 1; }
+	@$(RUN) mypy --no-error-summary
 
 lock: $(READY)  ## Resolve pyproject.toml anew into requirements.lock
 	@$(RUN) tools.lock

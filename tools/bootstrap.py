@@ -1,4 +1,6 @@
-"""Make .venv and install the locked packages into it. Needs a Python of 3.11 or later and nothing else.
+"""Make .venv, install the locked packages into it, and the command `sdr`, which runs this checkout.
+
+Needs a Python of 3.11 or later and nothing else.
 
 Run by `make`. Any step may be interrupted: the next run goes on. The file itself must parse on the older
 Pythons that some systems call `python3`, so that they get the message below and not a syntax error.
@@ -24,6 +26,7 @@ def main():
     READY.unlink() if READY.exists() else None
     make_venv()
     install()
+    install_command()
     READY.touch()
 
 
@@ -63,6 +66,13 @@ def install():
     print("setup: uv did not work here; going on with pip", flush=True)
     if not run(*pip, "--require-hashes", "-r", LOCK):
         fail("the packages could not be installed: see above; the same command run again goes on from here")
+
+
+def install_command():
+    """Install the checkout itself, as `pip install -e .` does; its dependencies are there, so no index is asked."""
+    pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", "--no-index")
+    if not run(*pip, "--no-build-isolation", "-e", ROOT):
+        fail("the command sdr could not be installed: see above; the same command run again goes on from here")
 
 
 def run(*command, quiet=False):

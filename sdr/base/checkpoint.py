@@ -47,7 +47,8 @@ class States:
     """
 
     def __init__(self, folder: Path, stage: str, training: str, seconds: float = 60.0, keep: int = 3):
-        self.folder, self.stage, self.last = folder, stage, None
+        self.folder, self.stage = folder, stage
+        self.last: Path | None = None
         self._training, self._seconds, self._keep = training, seconds, keep
         self._saved = time.monotonic()
 

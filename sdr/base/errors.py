@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 from sdr.base.run_log import logged
 
@@ -28,7 +29,7 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
     """Make `main` a command: user errors, full disks and interrupts end in one line and exit status 1."""
 
     @functools.wraps(main)
-    def run(*args, **kwargs) -> None:
+    def run(*args: Any, **kwargs: Any) -> None:
         signal.signal(signal.SIGINT, _terminate)
         signal.signal(signal.SIGTERM, _terminate)
         if os.environ.get("RANK", "0") != "0":
@@ -51,7 +52,7 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
 def leave_on_interrupt() -> None:
     """Until a `program` starts: nothing is open yet, so leave at once, even from within a library's C code."""
 
-    def leave(signum, frame):
+    def leave(signum: int, frame: object) -> None:
         os.write(2, f"{_INTERRUPTED}\n".encode())
         os._exit(1)
 
@@ -59,5 +60,5 @@ def leave_on_interrupt() -> None:
     signal.signal(signal.SIGTERM, leave)
 
 
-def _terminate(signum, frame):
+def _terminate(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt

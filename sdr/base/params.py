@@ -87,7 +87,8 @@ def _pick(values: dict, names: list[str]) -> dict:
     picked: dict = {}
     for name in names:
         *path, last = name.split(".")
-        source, target = values, picked
+        source: Any = values
+        target = picked
         for key in path:
             source = source.get(key) if isinstance(source, dict) else None
             target = target.setdefault(key, {})
@@ -97,7 +98,8 @@ def _pick(values: dict, names: list[str]) -> dict:
 
 
 def _read(file: str) -> dict:
-    from ruamel.yaml import YAML, YAMLError  # as DVC does: PyYAML would take 1e-3 for a string
+    from ruamel.yaml import YAML  # as DVC does: PyYAML would take 1e-3 for a string
+    from ruamel.yaml.error import YAMLError
 
     try:
         with open(file) as stream:

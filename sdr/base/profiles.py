@@ -78,7 +78,7 @@ def _merge(base: MutableMapping, profile: MutableMapping, file: str, above: tupl
         if isinstance(value, Mapping) != isinstance(base.get(key, value), Mapping):
             kind = "a section" if isinstance(base[key], Mapping) else "a value"
             raise UserError(f"{file}: `{name}` is {kind} in params.yaml")
-        if isinstance(value, Mapping) and key in base and not (not above and key in NAMED):
+        if isinstance(value, MutableMapping) and key in base and not (not above and key in NAMED):
             _merge(base[key], value, file, (*above, str(key)))
         else:
             base[key] = value

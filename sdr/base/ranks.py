@@ -65,10 +65,11 @@ def in_processes() -> None:
         rdzv_backend=meeting.BACKEND,
         max_restarts=0,
     )
-    program = sys.modules["__main__"].__spec__.name
+    spec = sys.modules["__main__"].__spec__
+    assert spec is not None, "stages are run as `python -m stages.NAME`"
     try:
         with meeting.file_meeting():
-            elastic_launch(config, sys.executable)("-m", program, *sys.argv[1:])
+            elastic_launch(config, sys.executable)("-m", spec.name, *sys.argv[1:])
     except ChildFailedError as error:
         number, failure = error.get_first_failure()
         code = failure.exitcode

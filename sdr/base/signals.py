@@ -13,7 +13,7 @@ class Deferred:
         received: the first of SIGINT and SIGTERM that came; None so far.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._again = False
 

@@ -9,8 +9,9 @@ import hashlib
 import json
 import os
 import pickle
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
@@ -98,7 +99,7 @@ def _write(file: BinaryIO, state: dict, fields: dict) -> None:
     file.write(bytes(HEADER))
     out = _Hashing(file)
     try:
-        torch.save(state, out)
+        torch.save(state, cast(BinaryIO, out))  # which asks for these two methods alone
     except RuntimeError as error:  # what it raises when `write` has failed: it cannot end its archive
         raise error.__context__ or error from None
     out.digest.update(_header(fields, out.size, _NO_SHA))
@@ -113,7 +114,7 @@ def _header(fields: dict, size: int, sha: str) -> bytes:
     return text.ljust(HEADER - 1).encode() + b"\n"
 
 
-def _verify(file: BinaryIO, stage: str, training: str) -> None:
+def _verify(file: BufferedReader, stage: str, training: str) -> None:
     raw = file.read(HEADER)
     size = file.seek(0, os.SEEK_END)
     if not raw:
@@ -147,7 +148,7 @@ def _check(value: object, where: str) -> None:
         for key, inner in value.items():
             _check(key, f"a key of {where}")
             _check(inner, f"{where}[{key!r}]")
-    elif type(value) in (list, tuple):
+    elif isinstance(value, list | tuple) and type(value) in (list, tuple):
         for i, inner in enumerate(value):
             _check(inner, f"{where}[{i}]")
     elif not isinstance(value, Tensor) and type(value) not in (bool, int, float, str, type(None)):

@@ -1,5 +1,7 @@
 """Sums over the processes through which gradients pass."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -11,13 +13,13 @@ class _Sum(torch.autograd.Function):
     """Sum over the processes; so is the gradient."""
 
     @staticmethod
-    def forward(_, x: Tensor) -> Tensor:
+    def forward(_: Any, x: Tensor) -> Tensor:
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(_, gradient: Tensor) -> Tensor:
+    def backward(_: Any, gradient: Tensor) -> Tensor:
         return _Sum.apply(gradient)
 
 

@@ -26,7 +26,7 @@ class Directions:
         UserError: a feature is not finite.
     """
 
-    def __init__(self, features: np.ndarray, centre: bool, device, resident_bytes: int):
+    def __init__(self, features: np.ndarray, centre: bool, device: torch.device | str, resident_bytes: int):
         self.n, self.dim = features.shape
         self._features, self._device = features, device
         self._mean = torch.zeros(self.dim, device=device)

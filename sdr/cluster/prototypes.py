@@ -74,7 +74,12 @@ class Clusters:
 
 
 def fit(
-    features: np.ndarray, k: int, params: Cluster, seed: int, device="cpu", resident_bytes: int = 2 << 30
+    features: np.ndarray,
+    k: int,
+    params: Cluster,
+    seed: int,
+    device: torch.device | str = "cpu",
+    resident_bytes: int = 2 << 30,
 ) -> Clusters:
     """Cluster features.
 
@@ -155,7 +160,7 @@ def _fill(assignment: Tensor, scores: Tensor, potentials: Tensor, epsilon: float
         for i in share.argsort(descending=True, stable=True).tolist():
             if sizes[j] >= least:
                 break
-            source = assignment[i].item()
+            source = int(assignment[i])
             if source != j and sizes[source] > least:
                 assignment[i] = j
                 sizes[source] -= 1

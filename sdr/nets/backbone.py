@@ -8,7 +8,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from sdr.base.params import Section
 from sdr.nets.paths import N_STAGES
 
-BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 Width = Literal["subnet", "supernet"]
 
 
@@ -63,7 +63,7 @@ class Backbone(Section):
 def resnet(spec: Backbone, widths: tuple[int, ...]) -> ResNet:
     """Build timm's ResNet of these widths without a classifier: images `N×3×H×W` → pooled features `N×D`."""
     return ResNet(
-        BLOCKS[spec.block],
+        BLOCKS[spec.block],  # type: ignore[arg-type]  # timm says the block where it means its class
         tuple(spec.layers),
         num_classes=0,
         channels=widths,

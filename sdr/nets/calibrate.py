@@ -35,6 +35,12 @@ def batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:
     return [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
+def running(layer: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """A layer's running mean and variance, C float32 each."""
+    assert layer.running_mean is not None and layer.running_var is not None, "a norm that keeps no statistics"
+    return layer.running_mean, layer.running_var
+
+
 @torch.no_grad()
 def calibrate(backbone: nn.Module, x: Tensor) -> None:
     """Set the running statistics to those of `x` (`N×3×H×W`, the evaluation view); leave the backbone in eval mode.
@@ -43,8 +49,9 @@ def calibrate(backbone: nn.Module, x: Tensor) -> None:
     """
 
     def measure(layer: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
-        layer.running_mean.copy_(inputs[0].mean((0, 2, 3)))
-        layer.running_var.copy_(inputs[0].var((0, 2, 3), correction=0))
+        mean, variance = running(layer)
+        mean.copy_(inputs[0].mean((0, 2, 3)))
+        variance.copy_(inputs[0].var((0, 2, 3), correction=0))
 
     hooks = [layer.register_forward_pre_hook(measure) for layer in batch_norms(backbone)]
     try:
@@ -56,12 +63,12 @@ def calibrate(backbone: nn.Module, x: Tensor) -> None:
 
 def statistics(backbone: nn.Module) -> Tensor:
     """All running means and variances in one vector, `2·C` float32."""
-    return torch.cat([t for layer in batch_norms(backbone) for t in (layer.running_mean, layer.running_var)])
+    return torch.cat([t for layer in batch_norms(backbone) for t in running(layer)])
 
 
 @torch.no_grad()
 def set_statistics(backbone: nn.Module, vector: Tensor) -> None:
     """Put back what `statistics` gave."""
-    targets = [t for layer in batch_norms(backbone) for t in (layer.running_mean, layer.running_var)]
+    targets = [t for layer in batch_norms(backbone) for t in running(layer)]
     for target, source in zip(targets, vector.split([len(t) for t in targets]), strict=True):
         target.copy_(source)

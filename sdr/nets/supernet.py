@@ -10,6 +10,7 @@ touches W_i and nothing else.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from sdr.nets.backbone import Backbone
 from sdr.nets.paths import N_STAGES
 
+N = TypeVar("N", bound=nn.Module)
 Path = tuple[int, ...]
 
 
@@ -76,7 +78,7 @@ def blocks(whole: Tensor, part: Tensor, axes: Axes, path: Path) -> Iterator[tupl
         yield a, b
 
 
-class SubNets:
+class SubNets(Generic[N]):
     """Checks sub-nets out of a super-net into a template, and in again.
 
     Args:
@@ -90,7 +92,7 @@ class SubNets:
     def __init__(
         self,
         supernet: nn.Module,
-        template: nn.Module,
+        template: N,
         spec: Backbone,
         optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] | None = None,
     ):
@@ -111,7 +113,7 @@ class SubNets:
                 ]
 
     @torch.no_grad()
-    def check_out(self, path: Path) -> nn.Module:
+    def check_out(self, path: Path) -> N:
         """Copy the slices of `path`, parameters and optimizer state, into the template; return the template."""
         for whole, part in self._of(path):
             torch._foreach_copy_(part, whole)
@@ -130,6 +132,6 @@ class SubNets:
             whole, part, _ = tensors[0]
             key = stages, tuple(path[stage] for stage in stages), whole.data_ptr(), part.data_ptr()
             if key not in self._slices:
-                whole, part = zip(*(pair for tensor in tensors for pair in blocks(*tensor, path)))
-                self._slices[key] = list(whole), list(part)
+                wholes, parts = zip(*(pair for tensor in tensors for pair in blocks(*tensor, path)))
+                self._slices[key] = list(wholes), list(parts)
             yield self._slices[key]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdr.nets.calibrate import batch_norms
+from sdr.nets.calibrate import batch_norms, running
 from sdr.nets.paths import N_STAGES, path_of
 from sdr.nets.supernet import blocks, split_axes
 from sdr.route.trained import TrainedSdr
@@ -80,8 +80,8 @@ class Parts:
                 for a, b in blocks(whole, part, axes, path):
                     b.copy_(a)
             for layer, mean, variance in self._norms[depth]:
-                layer.running_mean.copy_(self._statistics[number, mean])
-                layer.running_var.copy_(self._statistics[number, variance])
+                for target, columns in zip(running(layer), (mean, variance)):
+                    target.copy_(self._statistics[number, columns])
         self._loaded[depth] = number
 
 

@@ -11,10 +11,10 @@ from tqdm import tqdm
 from sdr.evaluate.evaluate_task import Protocol, evaluate_task
 from sdr.nets.embed import embed
 from sdr.route.bundle import Bundle
-from sdr.route.score import Score
+from sdr.route.score import Score, ScoreName
 from sdr.tasks.task import Task
 
-SCORES = ("knn", "logme", "hscore")
+SCORES: tuple[ScoreName, ...] = ("knn", "logme", "hscore")
 
 
 def check_scores(bundle: Bundle, task: Task, protocol: Protocol, device: torch.device) -> dict:

@@ -38,9 +38,10 @@ class TrainedSdr:
         network, self.spec, self.config = load_network(directory, device)
         self.n_subnets: int = self.config["n_subnets"]
         template = build(self.config["method"], self.spec, self.spec.subnet_widths, Heads(**self.config["heads"]))
-        template = template.eval().to(device, memory_format=torch.channels_last)
+        template = template.eval().to(device).to(memory_format=torch.channels_last)
         self._supernet, self._subnets = network, SubNets(network, template, self.spec)
-        self._statistics, self.common = None, False
+        self._statistics: dict[str, Tensor] | None = None
+        self.common = False
         if calibration is not None:
             file, meta = (Path(calibration) / name for name in ("bn.safetensors", "meta.json"))
             for needed in (file, meta):
@@ -69,6 +70,7 @@ class TrainedSdr:
     @property
     def statistics(self) -> Tensor:
         """Means and variances of each sub-net's batch norms, `n_subnets×V` float32."""
+        assert self._statistics is not None, "made without a calibration"
         return self._statistics["subnets"]
 
     def supernet(self) -> ResNet:

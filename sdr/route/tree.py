@@ -74,8 +74,8 @@ class Embedder:
                     features[number][start : start + len(batch)] = found.float().cpu().numpy()
             self.cost["macs"] += int(gather(np.array([self._macs - before]), world()).sum())
             self.cost["forwards"] += len(rows) * len(together)
-            for number, found in features.items():
-                yield number, gather(found, len(rows))
+            for number in together:
+                yield number, gather(features[number], len(rows))
 
     def _chunks(self, numbers: list[int], n: int) -> list[list[int]]:
         """Split sub-nets into sets that are embedded together: as large as fits, with a prefix in common."""

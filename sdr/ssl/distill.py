@@ -24,9 +24,11 @@ def siamkd_loss(
             the projection, which must find the teacher's among the batch.
     """
     students = [p[1], p[0]]
-    return sum(match(s, t) for s, t in zip(students, teacher)) / len(teacher)
+    first, *others = [match(s, t) for s, t in zip(students, teacher)]
+    return sum(others, first) / len(teacher)
 
 
 def l2_loss(z: list[Tensor], teacher: list[Tensor]) -> Tensor:
     """Mean squared error between the projections `N×P` of the same view, the vanilla alternative."""
-    return sum(F.mse_loss(s, t.detach()) for s, t in zip(z, teacher)) / len(teacher)
+    first, *others = [F.mse_loss(s, t.detach()) for s, t in zip(z, teacher)]
+    return sum(others, first) / len(teacher)

@@ -47,7 +47,7 @@ def load_network(directory: str | Path, device: torch.device | None = None) -> t
         raise UserError(f"{error.filename or directory}: not found; run the stage that writes {directory}") from None
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(f"{directory}: not a network of this project, or altered: {error}") from None
-    return network.eval().to(device or "cpu", memory_format=torch.channels_last), spec, config
+    return network.eval().to(device or "cpu").to(memory_format=torch.channels_last), spec, config
 
 
 def count(module: nn.Module) -> int:

@@ -35,13 +35,17 @@ class SimClr(SimSiam):
         super().__init__(spec, widths, heads)
         self.predictor, self._contrast = nn.Identity(), contrast
 
-    def loss(self, p1: Tensor, p2: Tensor, t1: Tensor, t2: Tensor) -> Tensor:
+    def loss(self, p1: Tensor, p2: Tensor, t1: Tensor, t2: Tensor) -> Tensor:  # type: ignore[override]  # needs T
         """NT-Xent of the projections `N×P` of the two views; the targets, the same without gradient, are not used."""
-        return nt_xent(p1, p2, self._contrast.temperature)
+        return nt_xent(p1, p2, self._temperature())
 
     def match(self, p: Tensor, t: Tensor) -> Tensor:
         """Of the distillation: a projection finds its image's target among those of the batch."""
-        return find(p, t.detach(), self._contrast.temperature)
+        return find(p, t.detach(), self._temperature())
+
+    def _temperature(self) -> float:
+        assert self._contrast is not None, "made without `contrast`, which training needs"
+        return self._contrast.temperature
 
 
 def nt_xent(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:

@@ -19,7 +19,7 @@ class SimSiam(nn.Module):
         super().__init__()
         self.backbone = resnet(spec, widths)
         self.projector = projector(self.backbone.num_features, heads)
-        self.predictor = predictor(heads)
+        self.predictor: nn.Module = predictor(heads)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A view `N×3×H×W` → projection z = f(x), prediction p = h(z), and what the other view's prediction is to

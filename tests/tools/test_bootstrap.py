@@ -56,11 +56,17 @@ def steps(monkeypatch, tmp_path):
 def test_uv_is_installed_from_the_lock_and_installs_the_rest(steps, tmp_path):
     commands, _ = steps
     bootstrap.main()
-    assert "--require-hashes" in commands[-2] and "--require-hashes" in commands[-1]
-    assert "uv pip install" in commands[-1] and "--compile-bytecode" in commands[-1]
+    assert "--require-hashes" in commands[-3] and "--require-hashes" in commands[-2]
+    assert "uv pip install" in commands[-2] and "--compile-bytecode" in commands[-2]
     assert (tmp_path / "uv.lock").read_text().startswith("uv==") and (tmp_path / ".ready").exists()
     block = (tmp_path / "uv.lock").read_text()
     assert block.count("==") == 1 and block in bootstrap.LOCK.read_text() and not block.rstrip().endswith("\\")
+
+
+def test_the_checkout_is_installed_last_and_without_asking_an_index(steps):
+    commands, _ = steps
+    bootstrap.main()
+    assert commands[-1].endswith(f"--no-deps --no-index --no-build-isolation -e {ROOT}")
 
 
 @pytest.mark.parametrize("broken", ["uv.lock", "uv pip"])
@@ -68,12 +74,12 @@ def test_pip_takes_over_where_uv_does_not_work(steps, tmp_path, broken):
     commands, failing = steps
     failing.append(broken)
     bootstrap.main()
-    assert "pip" in commands[-1] and "uv" not in commands[-1].split("install")[1]
-    assert commands[-1].endswith(f"--require-hashes -r {bootstrap.LOCK}")
+    assert "pip" in commands[-2] and "uv" not in commands[-2].split("install")[1]
+    assert commands[-2].endswith(f"--require-hashes -r {bootstrap.LOCK}")
     assert (tmp_path / ".ready").exists()
 
 
-@pytest.mark.parametrize("broken", [["-r"], ["pip --version", "venv"]])
+@pytest.mark.parametrize("broken", [["-r"], ["-e"], ["pip --version", "venv"]])
 def test_a_failed_setup_is_told_and_not_taken_for_ready(steps, tmp_path, broken):
     _, failing = steps
     failing += broken
@@ -84,25 +90,29 @@ def test_a_failed_setup_is_told_and_not_taken_for_ready(steps, tmp_path, broken)
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout whose .venv holds a stand-in for Python that prints its arguments and exits with $STATUS."""
+    """A checkout whose .venv holds a stand-in for Python that prints its arguments; the module $FAILS fails."""
     for name in ("Makefile", ".ci/run", "requirements.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     python = tmp_path / ".venv/bin/python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\n[ "$1" = -c ] && echo 1 && exit\necho "python $*"\nexit ${STATUS:-0}\n')
+    python.write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && echo 1 && exit\necho "python $*"\n[ "$2" = "${FAILS:-}" ] && exit 1\nexit 0\n'
+    )
     python.chmod(0o755)
     (tmp_path / ".venv/.ready").touch()
     return tmp_path
 
 
-@pytest.mark.parametrize(("status", "ok"), [("0", True), ("1", False), ("5", False)])
-def test_ci_runs_the_tests_and_reports_their_status(checkout, status, ok):
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "STATUS": status, "CI": "true"}
+@pytest.mark.parametrize("fails", ["", "ruff", "mypy", "pytest"])
+def test_ci_lints_and_tests_and_reports_the_status(checkout, fails):
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "FAILS": fails, "CI": "true"}
     command = ["bash", str(checkout / ".ci/run")]
     result = subprocess.run(command, cwd="/", env=env, stdin=subprocess.DEVNULL, stdout=-1, text=True)
-    assert "python -m pytest" in result.stdout
-    assert (result.returncode == 0) == ok
+    ran = [line.split()[2] for line in result.stdout.splitlines() if line.startswith("python -m")]
+    steps = ["ruff", "ruff", "mypy", "pytest"]
+    assert ran == (steps[: steps.index(fails) + 1] if fails else steps)
+    assert (result.returncode == 0) == (not fails)
 
 
 def test_make_repro_checks_runs_and_shows(checkout):
