@@ -11,10 +11,10 @@ from sdr.ssl.method import build
 from sdr.ssl.views import draw
 from sdr.train.batches import both_views
 from sdr.train.compute import Device, determinism, place
-from sdr.train.loop import Training
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
 from sdr.train.step import Rates, Trainee
+from sdr.train.training import Training
 
 RATES = Rates(1e-6, 1e-6, 0.99)
 

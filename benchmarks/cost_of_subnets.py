@@ -35,12 +35,13 @@ from sdr.ssl.views import draw
 from sdr.train.batches import both_views
 from sdr.train.compute import determinism, place
 from sdr.train.jobs import Common, baseline, sdr
-from sdr.train.loop import Training, _step
+from sdr.train.networks import Networks
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
 from sdr.train.schedule import W0
 from sdr.train.settings import Pretrain, Sdr
 from sdr.train.step import Trainee
+from sdr.train.training import Training
 
 PAPER = {1: 260, 4: 370, 16: 400, 64: 460, 256: 500}  # GPU hours, Table 4
 
@@ -63,10 +64,12 @@ def kinds(stack: ExitStack, base: Training, job: Training, subnets: list[int], d
     drawn = [draw(size, stored, stored, job.views, i, torch_rng(0, "views", i)) for i in (0, 1)]
 
     def step_of(training: Training, whole: Trainee, part: Trainee | None, n: int | None) -> Callable[[], None]:
+        networks = Networks(training, whole, part, shared, whole)
+
         def step() -> None:
             network = W0 if n is None else int(random.integers(n))
             views = both_views(images, (drawn[0], drawn[1]), job.views, pairs)
-            _step(training, network, views, whole, part, shared, RATES, False)
+            networks.step(network, views, RATES, False)
 
         return step
 

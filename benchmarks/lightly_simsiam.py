@@ -12,7 +12,7 @@ from benchmarks.turns import now
 from sdr.nets.backbone import resnet
 from sdr.nets.heads import Heads
 from sdr.train.compute import autocast
-from sdr.train.loop import Training
+from sdr.train.training import Training
 
 INSTALL = (
     "lightly is not installed, so it is left out: `uv pip install --target DIR --no-deps lightly lightly-utils "

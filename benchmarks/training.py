@@ -36,11 +36,12 @@ from sdr.ssl.method import build
 from sdr.ssl.views import draw, make_views
 from sdr.train.compute import Device, determinism, place
 from sdr.train.jobs import baseline
-from sdr.train.loop import Training, train
+from sdr.train.loop import train
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
 from sdr.train.settings import Pretrain
 from sdr.train.step import Trainee
+from sdr.train.training import Training
 
 
 class Turns:

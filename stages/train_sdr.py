@@ -5,6 +5,7 @@ One sub-net is the baseline itself.
 
 import shutil
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from sdr.ssl.views import Views
 from sdr.train.compute import Compute
 from sdr.train.jobs import Common, sdr
 from sdr.train.loop import train
+from sdr.train.networks import load_baseline
 from sdr.train.schedule import W0
 from sdr.train.settings import Sdr
 
@@ -52,13 +54,17 @@ def main() -> None:
     data = ImageStore.open("artifacts/data")
     assignment = np.load("artifacts/clusters/assignment.npy")
     job = sdr(params["sdr"], common, assignment, n_subnets)
+    baseline = load_baseline("artifacts/baseline", job, device)
     facts = {"params": params, "data": data.meta["fingerprint"], "clusters": sha256(assignment).hexdigest()}
+    if baseline is not None:
+        facts["baseline"] = sha256(Path("artifacts/baseline/model.safetensors").read_bytes()).hexdigest()
     checkpoints = Checkpoints("train_sdr", facts | {"device": device.type})
-    network, history, cost = train(job, data, checkpoints, device)
+    network, history, cost = train(job, data, checkpoints, device, baseline)
     with output_dir("artifacts/sdrnet") as out:
         facts = {"n_subnets": n_subnets, "steps": job.schedule.steps, "phases": job.schedule.starts}
         w0_steps = sum(job.schedule.network(step) == W0 for step in range(job.schedule.steps))
         facts["w0_images"] = w0_steps * job.optimization.batch_size
+        facts["w0_trained"] = params["sdr"].trains_w0
         save_network(out, network, spec, common.heads, **facts)
         write_csv(out / "history.csv", history)
     write_json("artifacts/timing/sdrnet.json", cost)
@@ -75,7 +81,9 @@ def main() -> None:
 def reuse_baseline(heads: Heads) -> None:
     network, spec, config = load_network("artifacts/baseline")
     with output_dir("artifacts/sdrnet") as out:
-        save_network(out, network, spec, heads, n_subnets=1, steps=config["steps"], phases=[0], w0_images=0)
+        save_network(
+            out, network, spec, heads, n_subnets=1, steps=config["steps"], phases=[0], w0_images=0, w0_trained=True
+        )
         shutil.copy("artifacts/baseline/history.csv", out)
     nothing = {"seconds": 0.0, "images": 0, "images_per_s": 0.0, "wait_share": 0.0, "peak_mib": 0.0}
     write_json("artifacts/timing/sdrnet.json", nothing | {"device": "none", "processes": 1})

@@ -22,8 +22,9 @@ from sdr.route.trained import TrainedSdr
 from sdr.sources.corpus import prepare
 from sdr.ssl.folder import count, load_network, save_network
 from sdr.train.jobs import Common, baseline, sdr
-from sdr.train.loop import Training, train
+from sdr.train.loop import train
 from sdr.train.schedule import W0, Schedule
+from sdr.train.training import Training
 
 
 @dataclass(frozen=True)

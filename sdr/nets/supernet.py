@@ -34,6 +34,11 @@ class Axis:
         """The channels that `path` uses, as (start in W_0, start in the sub-net, length)."""
         return [(0, 0, self.shared), (self.shared + path[self.stage] * self.group, self.shared, self.group)]
 
+    def everywhere(self, groups: int) -> Tensor:
+        """The channel of a sub-net that stands at each of W_0's, int64, where all groups are its group."""
+        own = torch.arange(self.shared + self.group)
+        return torch.cat([own[: self.shared], own[self.shared :].repeat(groups)])
+
 
 Axes = tuple[Axis | None, ...]  # one an axis of the tensor; None: not split
 
@@ -76,6 +81,20 @@ def blocks(whole: Tensor, part: Tensor, axes: Axes, path: Path) -> Iterator[tupl
         for dim, (start, offset, length) in enumerate(choice):
             a, b = a.narrow(dim, start, length), b.narrow(dim, offset, length)
         yield a, b
+
+
+@torch.no_grad()
+def fill(supernet: nn.Module, subnet: nn.Module, spec: Backbone) -> None:
+    """Copy a network of a sub-net's widths into every block of the super-net's weights: shared → shared, shared → g_k,
+    g_k → shared and g_j → g_k for all j and k. Every path then computes exactly what `subnet` does. W_0 itself does not: it
+    counts the group's contribution once a group.
+    """
+    axes = split_axes(subnet, spec)
+    for (name, whole), part in zip(supernet.named_parameters(), subnet.parameters(), strict=True):
+        for dim, axis in enumerate(axes.get(name, ())):
+            if axis is not None:
+                part = part.index_select(dim, axis.everywhere(spec.groups).to(part.device))
+        whole.copy_(part)
 
 
 class SubNets(Generic[N]):

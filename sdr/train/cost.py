@@ -18,6 +18,7 @@ from sdr.nets.paths import N_STAGES
 from sdr.ssl.method import Method, build
 from sdr.ssl.simsiam import SimSiam
 from sdr.train.settings import Sdr
+from sdr.train.training import Source
 
 _VIEWS = 2  # of an image, in training
 _PAIR = 2  # images that are counted together: batch norms that train refuse a single one
@@ -34,7 +35,8 @@ class Computing:
         shown: side at which a frozen network is shown an image, pixels.
         first_phase: share of the steps in which W_0 trains alone.
         w0_share: chance that a later step trains W_0.
-        teacher_views: views of an image that W_0 teaches a sub-net; 0 without distillation.
+        teacher: which network teaches the sub-nets.
+        teacher_views: views of an image that it teaches a sub-net; 0 without distillation.
         train_teacher: W_0 is trained on a sub-net's images too, by the pass that teaches.
     """
 
@@ -46,6 +48,7 @@ class Computing:
     shown: int
     first_phase: float
     w0_share: float
+    teacher: Source
     teacher_views: int
     train_teacher: bool
 
@@ -56,7 +59,8 @@ class Computing:
             first_phase=sdr.first_phase,
             w0_share=sdr.w0_share,
             train_teacher=sdr.train_teacher,
-            teacher_views=0 if sdr.distill == "none" else sdr.distill_views,
+            teacher=sdr.teacher,
+            teacher_views=sdr.distillation.views_taught,
             **others,
         )
 
@@ -106,7 +110,8 @@ def cost_of(run: Computing) -> Cost:
     with torch.device("meta"):
         subnet, supernet = (build(run.method, spec, w, run.heads) for w in (spec.subnet_widths, spec.supernet_widths))
     baseline, w0 = training_macs(subnet, run.view), training_macs(supernet, run.view)
-    teacher = w0 if run.train_teacher else run.teacher_views * macs(supernet.target, run.view)
+    teaches = supernet if run.teacher == "supernet" else subnet  # of the baseline's width
+    teacher = w0 if run.train_teacher else run.teacher_views * macs(teaches.target, run.view)
     return Cost(
         n_subnets=run.n_subnets,
         routing=[Routing(n, n * sum(parts), tree_macs(parts, spec.groups, n)) for n in numbers],

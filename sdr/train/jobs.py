@@ -12,12 +12,11 @@ from sdr.ssl.method import Method
 from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
-from sdr.train.loop import Training
 from sdr.train.optimizers import Optimization
 from sdr.train.schedule import Schedule
 from sdr.train.settings import Pretrain, Sdr
-from sdr.train.step import Distillation
 from sdr.train.subsets import subsets
+from sdr.train.training import Training
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,6 @@ def sdr(params: Sdr, common: Common, assignment: np.ndarray, n_subnets: int) -> 
         progressive=params.progressive,
         seed=common.seed,
     )
-    distillation = Distillation(
-        loss=params.distill,
-        views=params.distill_views,
-        weight=params.distill_weight,
-        train_teacher=params.train_teacher,
-    )
     return common.training(
         "train_sdr",
         common.backbone,
@@ -93,7 +86,9 @@ def sdr(params: Sdr, common: Common, assignment: np.ndarray, n_subnets: int) -> 
         schedule=schedule,
         images=images,
         subsets=subsets(assignment, n_subnets, params.subsets, common.seed),
-        distillation=distillation,
+        distillation=params.distillation,
+        init=params.init,
+        teacher=params.teacher,
         log_every=params.log_every,
     )
 

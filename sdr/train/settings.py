@@ -2,13 +2,15 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from sdr.base.params import Section
 from sdr.corpus.parts import PartName
 from sdr.nets.backbone import Width
 from sdr.train.optimizers import Optimization
+from sdr.train.step import Distillation
 from sdr.train.subsets import Subsets
+from sdr.train.training import Init, Source
 
 
 class Pretrain(Section):
@@ -27,7 +29,9 @@ class Sdr(Section):
 
     epochs: PositiveFloat = Field(le=1e6)
     optimization: Optimization
-    first_phase: float = Field(gt=0, lt=1)
+    init: Init
+    teacher: Source
+    first_phase: float = Field(ge=0, lt=1)
     phase_growth: PositiveFloat = Field(le=1e3)
     w0_share: float = Field(ge=0, lt=1)
     train_teacher: bool
@@ -35,5 +39,30 @@ class Sdr(Section):
     subsets: Subsets
     distill: Literal["siamkd", "l2", "none"]
     distill_views: Literal[1, 2]
-    distill_weight: PositiveFloat = Field(le=1e6)
+    distill_weight: float = Field(ge=0, le=1e6)
     log_every: PositiveInt
+
+    @model_validator(mode="after")
+    def _check(self) -> "Sdr":
+        if self.teacher == "baseline" and self.train_teacher:
+            raise ValueError("train_teacher trains W_0, so teacher must be supernet, got baseline")
+        if self.teacher == "supernet" and self.distillation.views_taught and not self.trains_w0:
+            raise ValueError(
+                "W_0 teaches but is never trained (first_phase 0, w0_share 0): take teacher: baseline, or distill: none"
+            )
+        return self
+
+    @property
+    def trains_w0(self) -> bool:
+        """Whether any step trains W_0."""
+        return self.first_phase > 0 or self.w0_share > 0 or self.train_teacher
+
+    @property
+    def distillation(self) -> Distillation:
+        """What the sub-nets learn from their teacher."""
+        return Distillation(
+            loss=self.distill,
+            views=self.distill_views,
+            weight=self.distill_weight,
+            train_teacher=self.train_teacher,
+        )

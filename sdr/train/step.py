@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from pydantic import PositiveFloat
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,12 +25,17 @@ Views = tuple[Tensor, Tensor]  # of the same images, `B×3×S×S` each
 
 
 class Distillation(Section):
-    """What the sub-nets learn from W_0."""
+    """What the sub-nets learn from their teacher."""
 
     loss: Literal["siamkd", "l2", "none"]
     views: Literal[1, 2]  # of the teacher: 1 is Eq. 4 to the letter, 2 is symmetric
-    weight: PositiveFloat
+    weight: float = Field(ge=0)  # of its loss beside L_SSL
     train_teacher: bool  # W_0 is trained on a sub-net's images too, by the forward pass that teaches
+
+    @property
+    def views_taught(self) -> int:
+        """Views of an image that pass through the teacher."""
+        return 0 if self.loss == "none" or self.weight == 0 else self.views
 
 
 class Rates(NamedTuple):
@@ -47,7 +52,7 @@ class Outcome:
 
     losses: Tensor  # 2 float32: L_SSL, weighted distillation
     z: Tensor  # projections of the first view, B×P
-    targets: list[Tensor]  # what W_0 teaches with this step's images: of both views, B×P each
+    targets: list[Tensor]  # what this network teaches with this step's images: of both views, B×P each
     gradient: Tensor | None  # norm of the gradient, where it was asked for
 
 
@@ -63,40 +68,53 @@ class TwoViews(nn.Module):
         return *self.network(x1), *self.network(x2)
 
 
-class Trainee:
-    """A network and its optimizer, ready to be stepped.
+class Teacher:
+    """A network that others learn from.
 
     Args:
         network: on `device`; its batch norms are synchronised if there are several processes.
-        optimization: of the optimizer.
         settings: how it is computed.
         pairs: runs both views side by side, unless a compiler or DDP needs them as one.
     """
 
-    def __init__(self, network: SimSiam, optimization: Optimization, settings: Device, pairs: Pairs):
+    def __init__(self, network: SimSiam, settings: Device, pairs: Pairs):
         self.network, self._settings, self._pairs = network, settings, pairs
         self.device = next(network.parameters()).device
-        self.optimizer = make_optimizer(network, optimization, settings.fused)
-        self._two: nn.Module = TwoViews(network)
         if world() > 1:
             synchronised(network, self.device)
-            ids = [self.device.index] if self.device.type == "cuda" else None
-            with warnings.catch_warnings():  # torch 2.15 renames the argument, and 2.11 does not know the new name
-                warnings.simplefilter("ignore", FutureWarning)
-                self._two = DistributedDataParallel(self._two, device_ids=ids, broadcast_buffers=False)
-        self._forward, self._target = (compiled(f, settings.compile) for f in (self._two, network.target))
+        self._target = compiled(network.target, settings.compile)
 
     @torch.no_grad()
     def teach(self, views: Views, how: Distillation | None) -> list[Tensor]:
-        """What this network, W_0, teaches about these views; nothing if nothing is asked for."""
-        if how is None or how.loss == "none":
+        """What this network teaches about these views; nothing if nothing is asked for."""
+        if how is None or how.views_taught == 0:
             return []
 
         def target(x: Tensor) -> Tensor:
             with autocast(self.device, self._settings.teacher_bf16):
                 return self._target(x).float()
 
-        return [target(views[0])] if how.views == 1 else [*self._pairs.map(target, *views)]
+        return [target(views[0])] if how.views_taught == 1 else [*self._pairs.map(target, *views)]
+
+
+class Trainee(Teacher):
+    """A network and its optimizer, ready to be stepped; W_0 teaches too.
+
+    Args:
+        optimization: of the optimizer.
+        network, settings, pairs: as of `Teacher`.
+    """
+
+    def __init__(self, network: SimSiam, optimization: Optimization, settings: Device, pairs: Pairs):
+        super().__init__(network, settings, pairs)
+        self.optimizer = make_optimizer(network, optimization, settings.fused)
+        self._two: nn.Module = TwoViews(network)
+        if world() > 1:
+            ids = [self.device.index] if self.device.type == "cuda" else None
+            with warnings.catch_warnings():  # torch 2.15 renames the argument, and 2.11 does not know the new name
+                warnings.simplefilter("ignore", FutureWarning)
+                self._two = DistributedDataParallel(self._two, device_ids=ids, broadcast_buffers=False)
+        self._forward = compiled(self._two, settings.compile)
 
     def step(
         self, views: Views, teacher: Sequence[Tensor], how: Distillation | None, rates: Rates, norm: bool
@@ -105,7 +123,7 @@ class Trainee:
 
         Args:
             views: this process' part of the batch.
-            teacher: from W_0's `teach`.
+            teacher: from a teacher's `teach`.
             how: of the distillation; not used without a teacher.
             rates: of this step.
             norm: whether the norm of the gradient is wanted.

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sdr.nets.backbone import Backbone, resnet
+from sdr.nets.calibrate import calibrate
 from sdr.nets.heads import Heads
 from sdr.nets.paths import N_STAGES
-from sdr.nets.supernet import Axis, SubNets, blocks, split_axes
+from sdr.nets.supernet import Axis, SubNets, blocks, fill, split_axes
 from sdr.ssl.byol import Byol
 from sdr.ssl.simsiam import SimSiam
 
@@ -292,3 +293,51 @@ def test_single_is_its_only_sub_net():
     single = make_spec().single()
     assert single.supernet_widths == single.subnet_widths == make_spec().subnet_widths
     assert single.n_paths == 1
+
+
+@settings(max_examples=12, deadline=None)
+@given(specs(), st.integers(0, 2**31), st.data())
+def test_filled_from_a_sub_net_every_path_is_that_sub_net(spec, seed, data):
+    """The backbone's features, calibrated on the same images, and all that the heads make of a view, bit for bit."""
+    torch.manual_seed(seed)
+    cls = data.draw(st.sampled_from([SimSiam, Byol]))
+    single = spec.single()
+    source = cls(single, single.supernet_widths, HEADS)
+    for parameter in source.parameters():  # batch norms' affine too; timm starts blocks as the identity
+        torch.nn.init.normal_(parameter, 0.3, 0.5)
+    supernet, template = cls(spec, spec.supernet_widths, HEADS), cls(spec, spec.subnet_widths, HEADS)
+    fill(supernet, source, spec)
+    subnets, x = SubNets(supernet, template, spec), torch.randn(2, 3, 32, 32)
+    expected = [y.clone() for y in source.train()(x)]
+    calibrate(source.backbone, x)
+    expected.append(source.backbone(x))
+    for path in data.draw(st.lists(paths(spec), min_size=1, max_size=4, unique=True)):
+        found = [*subnets.check_out(path).train()(x)]
+        calibrate(template.backbone, x)
+        for a, b in zip(expected, [*found, template.backbone(x)], strict=True):
+            assert torch.equal(a, b)
+
+
+def test_filling_reaches_every_weight():
+    """All of W_0's weights come from the sub-net, those that only W_0 has (g_j → g_k within a stage) too."""
+    spec = make_spec()
+    source, supernet = (SimSiam(spec, w, HEADS) for w in (spec.subnet_widths, spec.supernet_widths))
+    for whole in supernet.parameters():
+        torch.nn.init.constant_(whole, torch.nan)
+    fill(supernet, source, spec)
+    assert not any(torch.isnan(whole).any() for whole in supernet.parameters())
+
+
+def test_all_256_paths_start_as_the_baseline():
+    spec = make_spec(groups=4, layers=[1, 1, 1, 1])
+    single = spec.single()
+    source = SimSiam(single, single.supernet_widths, HEADS).eval()
+    for parameter in source.parameters():
+        torch.nn.init.normal_(parameter, 0.3, 0.5)
+    supernet, template = SimSiam(spec, spec.supernet_widths, HEADS), SimSiam(spec, spec.subnet_widths, HEADS).eval()
+    fill(supernet, source, spec)
+    subnets, x = SubNets(supernet, template, spec), torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = source.backbone(x)
+        for path in product(range(4), repeat=N_STAGES):
+            assert torch.equal(subnets.check_out(path).backbone(x), expected)

@@ -47,6 +47,7 @@ RUN = Computing(
     shown=40,
     first_phase=0.2,
     w0_share=0.4,
+    teacher="supernet",
     teacher_views=1,
     train_teacher=False,
 )

@@ -12,6 +12,7 @@ from sdr.base.errors import UserError
 from sdr.nets.paths import path_of
 from sdr.train import loop, step
 from sdr.train.loop import train
+from sdr.train.schedule import W0
 from tests.train import toys
 from tests.train.toys import Noise, baseline_job, common, compute, sdr_job, weights
 
@@ -217,7 +218,7 @@ def test_one_graph_serves_all_sub_nets(monkeypatch):
     counter = torch._dynamo.testing.CompileCounter()
     monkeypatch.setattr(torch, "compile", lambda f, **_: torch._dynamo.optimize(counter)(f))
     torch._dynamo.reset()
-    numbers = iter([loop.W0, *range(16), loop.W0, *range(16), 3, loop.W0])
+    numbers = iter([W0, *range(16), W0, *range(16), 3, W0])
     frames = []
     monkeypatch.setattr("sdr.train.schedule.Schedule.network", lambda self, step: next(numbers))
     monkeypatch.setattr(loop.Watch, "count", lambda self, step: frames.append(counter.frame_count))

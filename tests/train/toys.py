@@ -10,9 +10,9 @@ from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute, Device
 from sdr.train.jobs import Common, baseline, sdr
-from sdr.train.loop import Training
 from sdr.train.optimizers import Optimization
 from sdr.train.settings import Pretrain, Sdr
+from sdr.train.training import Training
 
 CPU = torch.device("cpu")
 SPEC = Backbone(
@@ -66,6 +66,8 @@ def sdr_job(shared: Common | None = None, n_subnets: int = 4, images: int = 40, 
     fields = dict(
         epochs=4.0,
         optimization=SGD,
+        init="random",
+        teacher="supernet",
         first_phase=0.3,
         phase_growth=2.0,
         w0_share=0.25,

@@ -1,0 +1,81 @@
+"""All that a training depends on but the images themselves."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from sdr.base.errors import UserError
+from sdr.base.ranks import world
+from sdr.nets.backbone import Backbone
+from sdr.nets.heads import Heads
+from sdr.ssl.byol import Target
+from sdr.ssl.method import CLASSES, Method
+from sdr.ssl.simclr import Contrast
+from sdr.ssl.views import Views
+from sdr.train.compute import Compute
+from sdr.train.optimizers import Optimization
+from sdr.train.schedule import Schedule, cosine
+from sdr.train.step import Distillation, Rates
+
+Init = Literal["random", "baseline"]
+Source = Literal["supernet", "baseline"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Of a super-net and its sub-nets (paper, Algorithm 1), or with no sub-net of a baseline.
+
+    Attributes:
+        stage: its name in messages.
+        subsets: the image indices of D_1 … D_k, a sub-net each; D_0 is the union of all images.
+        images: N, the size of D_0.
+        init: what weights start from; `baseline`: every path of the super-net computes what the baseline does.
+        teacher: which network the sub-nets are distilled from: W_0 as it is then, or the baseline as it is.
+    """
+
+    stage: str
+    method: Method
+    target: Target
+    contrast: Contrast
+    spec: Backbone
+    heads: Heads
+    views: Views
+    optimization: Optimization
+    schedule: Schedule
+    images: int
+    compute: Compute
+    subsets: list[np.ndarray] = field(default_factory=list)
+    distillation: Distillation | None = None
+    init: Init = "random"
+    teacher: Source = "supernet"
+    log_every: int = 10
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether a trained baseline takes part."""
+        return "baseline" in (self.init, self.teacher)
+
+    def rates(self, step: int) -> Rates:
+        """Learning rates and target momentum of a step."""
+        steps, peak = self.schedule.steps, self.optimization.peak
+        warmup = round(self.optimization.warmup_epochs * self.images / self.optimization.batch_size)
+        encoder = peak * cosine(step, steps, warmup)
+        fixed = CLASSES[self.method].fixed_predictor_lr
+        return Rates(encoder, peak if fixed else encoder, self.target.at(step, steps))
+
+    def check(self, parts: int) -> None:
+        """Raise UserError where a step could not be computed, with a process' batch passing in so many `parts`."""
+        images = self.optimization.batch_size // world() // parts
+        if images < 2 and (self.method == "simclr" or world() == 1):
+            raise UserError(
+                f"{self.stage}: {images} image a process and part of the batch: batch norms and the contrast with other "
+                "images (method simclr) need two; raise batch_size, or start fewer processes, or lower "
+                "compute.…accumulate"
+            )
+        for number, subset in enumerate(self.subsets):
+            if len(subset) < 2:
+                raise UserError(
+                    f"{self.stage}: cluster {number} holds {len(subset)} image(s), and a sub-net needs two at least: "
+                    "raise cluster.min_share or lower n_subnets"
+                )
