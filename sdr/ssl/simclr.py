@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from sdr.base.params import Section
@@ -21,7 +21,7 @@ from sdr.ssl.simsiam import SimSiam
 class Contrast(Section):
     """How sharply projections are told apart."""
 
-    temperature: PositiveFloat  # T: cosines are divided by it before the softmax
+    temperature: PositiveFloat = Field(le=1e3)  # T: cosines are divided by it before the softmax
 
 
 class SimClr(SimSiam):
