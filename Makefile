@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Stages start `python`, so the venv comes first on their PATH; `python -m` works in a moved folder too.
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
 
-.PHONY: repro test setup experiments tables table lint lock profile clean help
+.PHONY: repro init test setup experiments tables table lint lock profile clean help
 
 repro: $(READY)  ## Set up, run what is not up to date, print the result table
 	@$(RUN) tools.check
@@ -13,6 +13,9 @@ repro: $(READY)  ## Set up, run what is not up to date, print the result table
 	@$(RUN) tools.refresh
 	@$(RUN) dvc repro
 	@$(RUN) tools.table
+
+init: $(READY)  ## Set up for your own pictures: make init IMAGES=FOLDER TASKS=FOLDER PROFILE=gpu
+	@$(RUN) sdr init --images "$(IMAGES)" $(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(FORCE),--force)
 
 test: lint  ## Set up, lint and run the tests, a file a core; ARGS="-m 'not pipeline'" leaves out the slow ones
 	@$(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

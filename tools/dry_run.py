@@ -35,7 +35,7 @@ CPU_BATCH = 8
 def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     _check(args)
-    with TemporaryDirectory(prefix="sdr-dry-run-") as name, _environment(Path(name)) as folder:
+    with TemporaryDirectory(prefix="sdr-dry-run-") as name, environment(Path(name)) as folder:
         params = read_profile(args.profile, folder)
         if params["n_subnets"] == 1:
             raise UserError(
@@ -93,7 +93,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _environment(folder: Path) -> Iterator[Path]:
+def environment(folder: Path) -> Iterator[Path]:
     """Within the block everything that the project and the compiler write lands in `folder`, and images are read from there."""
     caches = {
         name: str(folder / name.lower()) for name in ("SDR_SCRATCH", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")

@@ -44,10 +44,11 @@ def with_profile(default: str, name: str) -> str:
     return mark + merged(default, name)
 
 
-def committed_default() -> str:
-    """The newest committed params.yaml that is no profile's; nothing if there is none."""
+def committed_default(*other_marks: re.Pattern) -> str:
+    """The newest committed params.yaml that no profile, or other program of these marks, made; nothing if there is none."""
     texts = (_git("show", f"{commit}:./{PARAMS}") for commit in _git("log", "--format=%H", "--", str(PARAMS)).split())
-    return next((text for text in texts if text and not _MARK.match(text)), "")
+    marks = (_MARK, *other_marks)
+    return next((text for text in texts if text and not any(mark.match(text) for mark in marks)), "")
 
 
 def own_default() -> str:

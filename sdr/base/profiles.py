@@ -37,7 +37,7 @@ def merged(params: str, *names: str, folder: Path = FOLDER) -> str:
         for file, profile in _with_included(name, folder):
             _merge(base, profile, str(file), ())
     text = StringIO()
-    _yaml().dump(base, text)
+    yaml_round_trip().dump(base, text)
     return text.getvalue()
 
 
@@ -101,7 +101,7 @@ def _read(text: str, file: str) -> Any:
     from ruamel.yaml import YAMLError
 
     try:
-        found = _yaml().load(text)
+        found = yaml_round_trip().load(text)
     except YAMLError as error:
         raise UserError(f"{file}: not valid YAML: {error}") from None
     if not isinstance(found, MutableMapping):
@@ -109,7 +109,8 @@ def _read(text: str, file: str) -> Any:
     return found
 
 
-def _yaml() -> Any:
+def yaml_round_trip() -> Any:
+    """A reader and writer of YAML that keeps comments, quotes and long lines."""
     from ruamel.yaml import YAML
 
     yaml = YAML()

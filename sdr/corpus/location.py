@@ -1,4 +1,7 @@
-"""Where a person's own images lie: environment variables, because a place is no parameter of an experiment."""
+"""Where a person's own images lie: environment variables, or the untracked file that `make init` writes.
+
+A place is no parameter of an experiment, so it stands in no file that is committed.
+"""
 
 import os
 from pathlib import Path
@@ -7,22 +10,47 @@ from sdr.base.errors import UserError
 
 CORPUS = "SDR_DATA"  # root of the corpus
 TASKS = "SDR_DATA_TASKS"  # root of the tasks, one folder each
+LOCAL = "local.yaml"  # in the main work tree; an environment variable that is set wins over it
 
 
 def root(variable: str) -> Path:
     """Return the folder that the variable names; a relative one is taken from the root of the repository.
 
     Raises:
-        UserError: the variable is not set, or its folder does not exist or cannot be read.
+        UserError: neither the variable nor `LOCAL` says, or the folder does not exist or cannot be read.
     """
-    value = os.environ.get(variable)
+    here = Path(os.environ.get("DVC_ROOT", "."))
+    value, said = os.environ.get(variable), ""
+    if not value and (file := _local_file(here)):
+        value, here, said = _local(file).get(variable), file.parent, f" in {file}"
     if not value:
-        raise UserError(f"{variable} is not set; `export {variable}=/path/to/your/images`")
-    folder = Path(os.environ.get("DVC_ROOT", "."), value).absolute()
+        option = {CORPUS: "IMAGES", TASKS: "TASKS"}.get(variable)
+        init = f", or `make init {option}=/path/to/your/images`" if option else ""
+        raise UserError(f"{variable} is not set; `export {variable}=/path/to/your/images`{init}")
+    folder = Path(here, value).absolute()
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
-        raise UserError(f"{variable}={value}: {folder} {what}; set it to the folder of your images")
+        raise UserError(f"{variable}={value}{said}: {folder} {what}; set it to the folder of your images")
     return folder
+
+
+def _local_file(here: Path) -> Path | None:
+    """`LOCAL` of the repository at `here`; of the main work tree where an experiment runs in a folder of DVC's within it."""
+    here = here.absolute()
+    mains = [folder for folder in here.parents if here.is_relative_to(folder / ".dvc/tmp")]
+    return next((folder / LOCAL for folder in (here, *mains) if (folder / LOCAL).is_file()), None)
+
+
+def _local(file: Path) -> dict[str, str]:
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        values = YAML(typ="safe").load(file.read_text(encoding="utf-8")) or {}
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not valid YAML: {error}; correct it, or run `make init` again") from None
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise UserError(f"{file}: not lines `{CORPUS}: /path`; correct it, or run `make init` again")
+    return values
 
 
 def files(folder: Path) -> list[Path]:

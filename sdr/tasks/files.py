@@ -19,6 +19,10 @@ def reader_of(name: str, spec: TaskSpec) -> Reader | None:
     Raises:
         UserError: there is no such source, or the task asks of it what it cannot give.
     """
+    if spec.source not in OWN[1:] and (spec.folder or spec.test_fraction):
+        raise UserError(
+            f"tasks.{name}: `folder` and `test_fraction` are for sources {' and '.join(OWN[1:])}; remove them"
+        )
     if spec.source in OWN:
         if spec.download or spec.partial:
             raise UserError(
@@ -71,14 +75,14 @@ def look(name: str, spec: TaskSpec) -> Watched:
 
 def _folders(name: str, spec: TaskSpec) -> tuple[str, ...]:
     reader = reader_of(name, spec)
-    return reader.folders if reader else (name,)
+    return reader.folders if reader else (spec.folder or name,)
 
 
 def _say_missing(name: str, spec: TaskSpec, root: Path, missing: list[str]) -> str:
     reader = reader_of(name, spec)
     if reader is None:
         inside = "train.csv and test.csv" if spec.source == "csv" else "train/CLASS/* and test/CLASS/*"
-        return f"task {name}: {root / name} not found; it should hold {inside}"
+        return f"task {name}: {root / (spec.folder or name)} not found; it should hold {inside}"
     if reader.download is None:
         fetch = ", which no host serves for download any more"
     else:

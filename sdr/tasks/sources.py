@@ -10,6 +10,7 @@ from sdr.corpus.entries import Entry
 from sdr.sources import builtin
 from sdr.tasks.class_folders import class_entries
 from sdr.tasks.files import reader_of
+from sdr.tasks.hold_out_test import hold_out_test
 from sdr.tasks.image import from_picture
 from sdr.tasks.lists import read_classes, read_list
 from sdr.tasks.readers.reader import Splits
@@ -36,7 +37,13 @@ def read_splits(name: str, spec: TaskSpec, dropped: Counter) -> Splits:
     if reader is not None:
         return reader.read(root)
     read = _lists if spec.source == "csv" else _folders
-    return read(root / name, spec.metric == "map")
+    splits = read(root / (spec.folder or name), spec.metric == "map", spec.test_fraction is not None)
+    if spec.test_fraction is None:
+        return splits
+    if "test" in splits:
+        raise UserError(f"tasks.{name}: it has a test split of its own; remove `test_fraction`, or the split")
+    splits["train"], splits["test"] = hold_out_test(splits["train"], spec.test_fraction)
+    return splits
 
 
 def _builtin(name: str, dropped: Counter) -> Splits:
@@ -46,7 +53,7 @@ def _builtin(name: str, dropped: Counter) -> Splits:
     return splits
 
 
-def _lists(top: Path, several: bool) -> Splits:
+def _lists(top: Path, several: bool, test_held_out: bool) -> Splits:
     """Read train.csv, test.csv and maybe val.csv; classes.txt, if it is there, says which classes there are."""
     classes = read_classes(top / "classes.txt")
     splits = {}
@@ -54,7 +61,7 @@ def _lists(top: Path, several: bool) -> Splits:
         table = top / f"{split}.csv"
         if table.exists():
             splits[split] = read_list(table, ("path", "labels"), top, several, classes)
-        elif split != "val":
+        elif split != "val" and not (split == "test" and test_held_out):
             raise UserError(
                 f"task {top.name}: {table} not found; it should list pictures, a line each: path,label1;label2"
             )
@@ -64,16 +71,18 @@ def _lists(top: Path, several: bool) -> Splits:
     return splits
 
 
-def _folders(top: Path, several: bool) -> Splits:
-    """Read SPLIT/CLASS/*, or SPLIT/labels.csv with columns file,label."""
+def _folders(top: Path, several: bool, test_held_out: bool) -> Splits:
+    """Read SPLIT/CLASS/*, or SPLIT/labels.csv with columns file,label; without any split, and none needed, the same at the top."""
     splits = {}
     for split in SPLITS:
         folder = top / split
+        if split == "train" and test_held_out and not folder.is_dir():
+            folder = top
         table = folder / "labels.csv"
         if table.exists():
             splits[split] = read_list(table, ("file", "label"), top, several, None)
         elif folder.is_dir():
             splits[split] = class_entries(folder, top.parent)
-        elif split != "val":
+        elif split != "val" and not (split == "test" and test_held_out):
             raise UserError(f"task {top.name}: {folder} not found; it should hold CLASS/*, one folder a class")
     return splits

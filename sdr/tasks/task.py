@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from sdr.base.errors import UserError
 from sdr.base.params import Section
@@ -28,6 +29,10 @@ class TaskSpec(Section):
     download: bool = False
     # take splits of another size than the official ones; the numbers then compare with nobody's
     partial: bool = False
+    # of sources folder and csv: where it lies in $SDR_DATA_TASKS, if its folder has another name
+    folder: str | None = Field(default=None, min_length=1)
+    # ... and the share of each class that becomes the test split, by the hash of a file's name, where there is none
+    test_fraction: float | None = Field(default=None, gt=0, lt=1)
 
 
 def check_name(section: str, name: str) -> None:

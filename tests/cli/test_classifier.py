@@ -147,6 +147,7 @@ WRONG = [
     ("route --supernet NET --images SPLIT --out m --classifier --program", "--program is of a backbone without"),
     ("export --supernet NET --baseline --out pictures.zip/m", "pictures.zip/m: nothing can be written into"),
     ("inspect empty", "empty: this folder is empty"),
+    ("init --images SPLIT", "params.yaml: not found here; `sdr init` sets up a clone"),
 ]
 
 
