@@ -31,7 +31,7 @@ def parameters(profile: str) -> dict:
     return YAML(typ="safe").load(file.read_text())
 
 
-PLACES = [(profile, place) for profile in ("default", "gpu") for place in numbers(parameters(profile))]
+PLACES = [(profile, place) for profile in ("default",) for place in numbers(parameters(profile))]
 
 
 @settings(max_examples=80, deadline=None)
