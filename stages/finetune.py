@@ -48,6 +48,8 @@ def main(*arguments: str) -> None:
     result = score(backbone, data, detector, seed, device, which, checkpoints)
     write_json(f"artifacts/eval/detection/{which}/{name}.json", {"set": name, "network": which} | result | about)
     checkpoints.remove()
+    if result["ap"] is None:
+        return print(f"warning: finetune {name}: {which} has no score, the detector {result['failed']}")
     print(f"finetune {name}: {which} AP {result['ap']:.2f} %, AP50 {result['ap50']:.2f} %, AP75 {result['ap75']:.2f} %")
 
 

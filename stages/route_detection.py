@@ -41,6 +41,9 @@ def main(name: str) -> None:
         export(out / "backbone", winner, trained.spec, trained.widths, size)
     forget(resume)
     score = "the only candidate" if choice["ap"] is None else f"AP {choice['ap']:.2f} % on val"
+    if choice["failed"]:
+        score = "the best by its proxy score alone"
+        print(f"warning: route_detection {name}: {choice['failed']}")
     spent = f"{choice['iterations']} iterations, all sub-nets to the end {choice['exhaustive_iterations']}"
     print(f"route_detection {name}: sub-net {found.winner} ({choice['path']}), {score}; {spent}")
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -91,6 +92,14 @@ def trainable(annotations: list[Annotation], n_classes: int, split: str) -> list
         if not (np.isfinite(a.boxes).all() and (a.boxes[:, 2:] > a.boxes[:, :2]).all()):
             raise UserError(f"image {a.id}: boxes must have a positive width and height, got {a.boxes.tolist()}")
     return kept
+
+
+def without_crowds(annotations: list[Annotation]) -> list[Annotation]:
+    """The same without COCO's crowds, which no box of a detector can be trained with."""
+    return [
+        replace(a, boxes=a.boxes[~a.difficult], labels=a.labels[~a.difficult], difficult=a.difficult[~a.difficult])
+        for a in annotations
+    ]
 
 
 def decoded(data: Images, batches: Iterable[list[Item]]) -> Iterator[tuple[list[Item], list[np.ndarray]]]:

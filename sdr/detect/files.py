@@ -12,7 +12,7 @@ from sdr.sources.watched import Watched, installed
 def look(name: str, spec: DetectionSpec) -> Watched:
     """Look at the files of a detection set as they are now, without reading them.
 
-    Those of source voc are the annotations, lists and pictures of both years, their paths relative to
+    Those of a set of one's own lie in its folders, those of the official VOC are the annotations, lists and pictures of both years, their paths relative to
     $SDR_DATA_TASKS; the scenes are made of pictures of all built-in tasks, so of their packages.
 
     Raises:
@@ -22,6 +22,12 @@ def look(name: str, spec: DetectionSpec) -> Watched:
         packages = sorted({package for packages in PACKAGES.values() for package in packages})
         return Watched("detection", name, None, installed(packages))
     root = location.root(location.TASKS)
+    if spec.path is not None:
+        if missing := [folder for folder in spec.folders if not (root / folder).is_dir()]:
+            raise UserError(
+                f"detection {name}: {root / missing[0]} not found; `path` begins at {location.TASKS}={root}"
+            )
+        return Watched("detection", name, root, manifest.scan(root, spec.folders))
     folders = [f"{voc.DEVKIT}/VOC{year}/{folder}" for year in voc.YEARS for folder in voc.FOLDERS]
     missing = [folder for folder in folders if not (root / folder).is_dir()]
     if missing:

@@ -14,7 +14,6 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from tqdm import tqdm
 
 from sdr.base.checkpoint import States
-from sdr.base.errors import UserError
 from sdr.base.signals import deferred_signals
 from sdr.detect.batches import (
     FLIP,
@@ -26,13 +25,14 @@ from sdr.detect.batches import (
     model_input,
     trainable,
     training_example,
+    without_crowds,
 )
 from sdr.detect.detector import ROI_POSITIVE, RPN_POSITIVE, build
 from sdr.detect.params import Detector
 from sdr.detect.parts import SeededSampler
 from sdr.detect.pyramid import batch_norms
 from sdr.detect.sets import Annotation, DetectionSet
-from sdr.detect.voc_ap import Detections
+from sdr.detect.voc_ap import Detections, DivergedError
 
 WARMUP_START = 1 / 1000  # of the learning rate
 GAMMA = 0.1  # factor at each of `steps`
@@ -78,14 +78,15 @@ class FineTuning:
         self.model.rpn.fg_bg_sampler, self.model.roi_heads.fg_bg_sampler = self._samplers.values()
         self._optimizer = sgd(self.model, params)
         self._data, self._seed, self._device, self._decay = data, seed, device, decay
-        self._images = trainable(data.annotations(split), len(data.classes), split)
+        annotations = without_crowds(data.annotations(split)) if data.rules == "coco" else data.annotations(split)
+        self._images = trainable(annotations, len(data.classes), split)
         self._batches = Batches(self._images, params.batch, params.train_sizes, FLIP, seed, "detection")
 
     def advance(self, until: int, states: States | None = None) -> None:
         """Train up to iteration `until`; save into `states` when due, and when interrupted.
 
         Raises:
-            UserError: the loss is not finite.
+            DivergedError: the loss is not finite.
             KeyboardInterrupt: SIGINT or SIGTERM came; the last iteration is whole, and saved.
         """
         with deferred_signals() as signals:
@@ -132,7 +133,7 @@ class FineTuning:
             losses = {name: value / self.params.accumulate for name, value in losses.items()}
             loss = sum(losses.values())
             if not torch.isfinite(loss):
-                raise UserError(
+                raise DivergedError(
                     f"{self.name}: the detection loss is not finite at iteration {t} (learning rate {rate:.3g}): "
                     "lower `lr` of the detector or lengthen its `warmup`"
                 )

@@ -1,31 +1,33 @@
 """Prepare a detection set: read its annotations, check every picture, write both."""
 
 import hashlib
+import io
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import UnidentifiedImageError
+import numpy as np
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from sdr.base.errors import UserError
 from sdr.corpus import location
 from sdr.corpus.entries import CHUNK, THREADS, Skipped
 from sdr.corpus.images import DECODE_ERRORS
-from sdr.detect import scenes, voc
+from sdr.detect import coco, own_voc, scenes, voc
 from sdr.detect.files import look
 from sdr.detect.sets import (
-    PARTS,
-    SPLITS,
     Annotation,
     DetectionSpec,
+    Found,
+    Sample,
+    encode,
     to_rgb,
     write_annotations,
     write_images,
 )
-from sdr.detect.voc import Sample, Voc
 from sdr.sources.manifest import Files
 from sdr.sources.watched import check_files, check_read
 
@@ -46,19 +48,21 @@ def prepare_detection(name: str, spec: DetectionSpec, max_bad_fraction: float, m
             too many bad pictures, or a part none of whose pictures can be read.
     """
     check_files(look(name, spec), manifest)
-    if spec.source == "voc":
-        devkit = location.root(location.TASKS) / voc.DEVKIT
-        found = voc.read(devkit, voc.CLASSES)
-        if not spec.partial:
-            _check_sizes(name, found)
-        return _write(name, spec, voc.CLASSES, found, max_bad_fraction, manifest, target)
-    with tempfile.TemporaryDirectory() as folder:
-        scenes.write(Path(folder), scenes.COUNTS)
-        found = voc.read(Path(folder), scenes.CLASSES)
-        return _write(name, spec, scenes.CLASSES, found, 0.0, manifest, target)
+    if spec.source == "scenes":
+        with tempfile.TemporaryDirectory() as folder:
+            scenes.write(Path(folder), scenes.COUNTS)
+            return _write(name, spec, voc.read(Path(folder), scenes.CLASSES), 0.0, manifest, target)
+    root = location.root(location.TASKS)
+    if spec.path is not None:
+        found = coco.read(root, spec) if spec.source == "coco" else own_voc.read(root, spec)
+        return _write(name, spec, found, max_bad_fraction, manifest, target)
+    found = voc.read(root / voc.DEVKIT, voc.CLASSES)
+    if not spec.partial:
+        _check_sizes(name, found)
+    return _write(name, spec, found, max_bad_fraction, manifest, target)
 
 
-def _check_sizes(name: str, found: Voc) -> None:
+def _check_sizes(name: str, found: Found) -> None:
     for part, size in voc.SIZES.items():
         if len(found.parts[part]) != size:
             year, split = part.split("_")
@@ -68,68 +72,113 @@ def _check_sizes(name: str, found: Voc) -> None:
             )
 
 
-def _write(
-    name: str,
-    spec: DetectionSpec,
-    classes: tuple[str, ...],
-    found: Voc,
-    max_bad: float,
-    manifest: Files,
-    target: Path,
-) -> dict:
-    samples = [sample for part in PARTS for sample in found.parts[part]]
+def _write(name: str, spec: DetectionSpec, found: Found, max_bad: float, manifest: Files, target: Path) -> dict:
+    samples = [sample for part in found.parts.values() for sample in part]
     skipped = Skipped(max_bad, f"detection {name}")
     hashes: dict[str, str] = {}  # of the pictures that were kept
-    write_images(target, _read_all(samples, skipped, hashes))
+    write_images(target, _read_all(samples, spec.path is not None, skipped, hashes))
     skipped.check(len(hashes))
-    origins = {annotation.id: "/".join((voc.DEVKIT, *picture.parts[-3:])) for annotation, picture in samples}
+    root = found.base.parent if spec.path is None else found.base
+    origins = {annotation.id: picture.relative_to(root).as_posix() for annotation, picture in samples}
     check_read("detection", name, manifest, ((origins[id], sha256) for id, sha256 in hashes.items()))
-    parts = {part: [annotation for annotation, _ in found.parts[part] if annotation.id in hashes] for part in PARTS}
+    parts = {
+        part: [annotation for annotation, _ in samples if annotation.id in hashes]
+        for part, samples in found.parts.items()
+    }
     for part, annotations in parts.items():
         if not annotations:
-            raise UserError(f"detection {name}: no picture of {part} can be read: {skipped.reasons[0]}")
+            why = skipped.reasons[0] if skipped.reasons else "there is none"
+            raise UserError(f"detection {name}: no picture of {part} can be read: {why}")
     meta = {
         "set": name,
         "source": spec.source,
+        "rules": spec.rules,
+        "splits": {split: list(names) for split, names in found.splits.items()},
         "images": {part: len(annotations) for part, annotations in parts.items()},
         "official": {part: len(annotations) for part, annotations in parts.items()} == voc.SIZES,
-        "empty": {part: sum(not len(a.labels) for a in parts[part]) for part in PARTS},  # without an object
-        "objects": {part: _count(parts[part], classes, difficult=False) for part in PARTS},
-        "difficult": {part: _count(parts[part], classes, difficult=True) for part in PARTS},  # among them
-        "overlap": _overlap(parts, hashes),
+        "empty": {part: sum(not len(a.labels) for a in rows) for part, rows in parts.items()},  # without an object
+        "objects": {part: _count(rows, found.classes, difficult=False) for part, rows in parts.items()},
+        "difficult": {part: _count(rows, found.classes, difficult=True) for part, rows in parts.items()},  # among them
+        "overlap": _overlap(parts, found.splits, hashes),
         "clipped": found.clipped,
+        "zero": found.zero,
         "skipped": skipped.reasons,
     }
-    return write_annotations(target, classes, parts, meta)
+    return write_annotations(target, found.classes, parts, meta)
 
 
-def _read_all(samples: list[Sample], skipped: Skipped, hashes: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+def _read_all(
+    samples: list[Sample], own: bool, skipped: Skipped, hashes: dict[str, str]
+) -> Iterator[tuple[str, bytes]]:
     """Yield (id, encoded file) of each picture that can be decoded and has its annotation's size, in order."""
     with ThreadPoolExecutor(THREADS) as pool, tqdm(total=len(samples), disable=None) as bar:
         for start in range(0, len(samples), CHUNK):
             chunk = samples[start : start + CHUNK]
-            for (annotation, picture), content in zip(chunk, pool.map(_read, chunk), strict=True):
-                if isinstance(content, bytes):
-                    hashes[annotation.id] = hashlib.sha256(content).hexdigest()
-                    yield annotation.id, content
+            contents = pool.map(lambda sample: _read(sample, own), chunk)
+            for (annotation, picture), content in zip(chunk, contents, strict=True):
+                if isinstance(content, tuple):
+                    hashes[annotation.id], encoded = content
+                    yield annotation.id, encoded
                 else:
                     skipped.reasons.append(f"{'/'.join(picture.parts[-3:])}: {content}")
             bar.update(len(chunk))
 
 
-def _read(sample: Sample) -> bytes | str:
-    """Return the file's bytes, or why they are no use."""
+def _read(sample: Sample, own: bool) -> tuple[str, bytes] | str:
+    """Return the file's hash and the bytes to keep, or why it is no use.
+
+    Raises:
+        UserError: EXIF says that one's own picture is shown another way than its pixels lie, and the annotation does
+            not tell which of the two its boxes are for. The official sets' boxes are for the pixels.
+    """
     annotation, picture = sample
     try:
         content = picture.read_bytes()
-        height, width, _ = to_rgb(content).shape
+        pixels = to_rgb(content)
+        turn = _orientation(content) if own else None
     except UnidentifiedImageError:
         return "not an image"
     except DECODE_ERRORS as error:
         return str(error)
-    if (height, width) != (annotation.height, annotation.width):
+    digest = hashlib.sha256(content).hexdigest()
+    stated = (annotation.height, annotation.width)
+    if turn is None or pixels.shape[:2] == stated != pixels.shape[1::-1] and turn in _TRANSPOSING:
+        upright = False  # nothing to turn, or the size is that of the pixels
+    elif not len(annotation.boxes):
+        upright = stated != pixels.shape[:2]
+    elif turn in _TRANSPOSING and pixels.shape[1::-1] == stated != pixels.shape[:2]:
+        upright = True
+    else:
+        raise UserError(
+            f"{picture}: its EXIF orientation turns or mirrors the picture, and the annotation does not tell whether its "
+            "boxes are for the picture as it is shown: write the picture upright, without EXIF (`mogrify -auto-orient`), "
+            "and see that the boxes lie on their objects"
+        )
+    if upright:
+        pixels = np.asarray(Image.fromarray(pixels).transpose(turn))
+    height, width = pixels.shape[:2]
+    if (height, width) != stated:
         return f"the picture is {width}×{height}, its annotation says {annotation.width}×{annotation.height}"
-    return content
+    return digest, encode(pixels) if upright else content
+
+
+# EXIF's orientation → what shows the picture upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TRANSPOSING = {_UPRIGHT[value] for value in (5, 6, 7, 8)}
+
+
+def _orientation(content: bytes) -> Image.Transpose | None:
+    """What shows a picture upright; None if it is so."""
+    with Image.open(io.BytesIO(content)) as image:
+        return _UPRIGHT.get(image.getexif().get(0x0112))
 
 
 def _count(annotations: list[Annotation], classes: tuple[str, ...], difficult: bool) -> dict[str, int]:
@@ -138,11 +187,13 @@ def _count(annotations: list[Annotation], classes: tuple[str, ...], difficult: b
     return {name: labels[label] for label, name in enumerate(classes, start=1)}
 
 
-def _overlap(parts: dict[str, list[Annotation]], hashes: dict[str, str]) -> dict[str, list[str]]:
+def _overlap(
+    parts: Mapping[str, list[Annotation]], splits: Mapping[str, Sequence[str]], hashes: dict[str, str]
+) -> dict[str, list[str]]:
     """Return the images that are in two splits by content, "id = id" each."""
     found = {}
     for one, other in (("train", "val"), ("trainval", "test")):
-        ids = {split: [a.id for part in SPLITS[split] for a in parts[part]] for split in (one, other)}
+        ids = {split: [a.id for part in splits[split] for a in parts[part]] for split in (one, other)}
         known = {hashes[id]: id for id in ids[one]}
         found[f"{one}-{other}"] = [f"{known[hashes[id]]} = {id}" for id in ids[other] if hashes[id] in known]
     return found

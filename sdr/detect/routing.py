@@ -18,13 +18,16 @@ from sdr.base.checkpoint import States
 from sdr.base.errors import UserError
 from sdr.base.outputs import write_json
 from sdr.base.randomness import numpy_rng
+from sdr.detect.coco_ap import measure
 from sdr.detect.finetune import FineTuning
 from sdr.detect.halving import Halving, folder, halve, read_record
 from sdr.detect.params import Detector
 from sdr.detect.proxy import Proxy, evenly
 from sdr.detect.sets import Annotation, DetectionSet
-from sdr.detect.voc_ap import evaluate
+from sdr.detect.voc_ap import DivergedError
 from sdr.evaluate.knn import Knn
+
+_ATTEMPTS = 3  # at the learning rate, at half of it and at a quarter, while every candidate diverges
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class DetectionRouting:
         halving: their APs, percent, at each rung that was needed.
         rungs: all that were planned, iterations.
         shown: images that passed through a network without training it, by purpose.
+        failed: why no candidate has an AP, so that the best proxy was chosen; None: they have.
     """
 
     proxy: np.ndarray
@@ -44,6 +48,7 @@ class DetectionRouting:
     halving: Halving
     rungs: list[int]
     shown: dict[str, int]
+    failed: str | None = None
 
     @property
     def winner(self) -> int:
@@ -55,7 +60,8 @@ class DetectionRouting:
         scored = self.halving.rungs
         return {
             "proxy": round(self.proxy[self.winner], 4),
-            "ap": round(scored[-1].scores[self.winner], 4) if scored else None,
+            "ap": round(scored[-1].scores[self.winner], 4) if scored and not self.failed else None,
+            "failed": self.failed,
             "compared": [
                 {
                     "iterations": rung.iterations,
@@ -111,7 +117,7 @@ def search(
         name: fingerprint of all this depends on, for going on after an interruption until `halving.forget(name)`.
 
     Raises:
-        UserError: the set has too few boxes, a sub-net's features are not finite, or no fine-tune stayed finite.
+        UserError: the set has too few boxes, or a sub-net's features are not finite.
     """
     routing = detector.routing
     longest = routing.proxy_side * detector.max_size // detector.test_size  # the detector's own proportion
@@ -120,29 +126,36 @@ def search(
     proxy = _proxy_scores(subnet, n_subnets, pool, folder(name) / "proxy.json")
     arms = candidates(proxy, routing.keep, routing.explore, seed)
     failures: list[str] = []
+    slower = detector
 
     def advance(arm: int, until: int, states: States) -> tuple[float, dict]:
         backbone, title = subnet(arm), f"sub-net {arm}"
-        run = FineTuning(backbone, data, "train", detector, seed, device, decay=False, name=title)
+        run = FineTuning(backbone, data, "train", slower, seed, device, decay=False, name=title)
         if (state := states.load()) is not None:
             run.restore(state)
         try:
             run.advance(until, states)
-            return evaluate(truth, run.detect(truth), len(data.classes))["ap_present"], run.state()
-        except UserError as error:  # it diverged: no reason to stop the others
+            return measure(data.rules, truth, run.detect(truth), len(data.classes))["ap_present"], run.state()
+        except DivergedError as error:  # it diverged: no reason to stop the others
             failures.append(str(error))
             return -math.inf, {}
 
-    result = halve(arms, routing.rungs, routing.survivors, advance, name)
-    if result.winner is None:
+    failed = None
+    for attempt in range(_ATTEMPTS):
+        slower = detector.model_copy(update={"lr": detector.lr / 2**attempt})
+        result = halve(arms, routing.rungs, routing.survivors, advance, f"{name}/rate{attempt}" if attempt else name)
+        if result.winner is not None or not result.rungs:
+            break
         last = f"; {failures[-1]}" if failures else ""  # none if all of them failed before an interruption
-        raise UserError(
-            f"the fine-tuning of every candidate failed by iteration {result.rungs[-1].iterations}: lower `lr` of "
-            f"this set's detector in params.yaml ({detector.lr:g}){last}"
+        failed = (
+            f"every candidate diverged by iteration {result.rungs[-1].iterations}, at last at a learning rate of "
+            f"{slower.lr:g}; lower `lr` of this set's detector in params.yaml ({detector.lr:g}){last}"
         )
+    if result.winner is not None:
+        failed = None
     compared = sum(len(rung.scores) for rung in result.rungs)
     shown = {"proxy": n_subnets * pool.n_images, "comparison": compared * len(truth)}
-    return DetectionRouting(proxy, arms, result, routing.rungs, shown)
+    return DetectionRouting(proxy, arms, result, routing.rungs, shown, failed)
 
 
 def candidates(proxy: np.ndarray, keep: int, explore: int, seed: int) -> list[int]:

@@ -1,20 +1,11 @@
-"""PASCAL VOC as it lies on disk: VOCdevkit/VOC2007 and VOC2012, the detection annotations of their Main splits.
+"""PASCAL VOC 2007 and 2012: the detection annotations of their Main splits."""
 
-VOC counts pixels from 1 and its boxes hold their last pixel, so in continuous coordinates a box is
-(xmin - 1, ymin - 1, xmax, ymax): a box of one pixel has area 1.
-"""
-
-import math
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
-from xml.etree import ElementTree
-
-import numpy as np
 
 from sdr.base.errors import UserError
-from sdr.detect.sets import PARTS, Annotation
+from sdr.detect.sets import PARTS, SPLITS, Found, Sample
+from sdr.detect.voc_xml import labelled, parse
 
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -29,29 +20,9 @@ GET = (
     "get VOCtrainval_06-Nov-2007.tar, VOCtest_06-Nov-2007.tar and VOCtrainval_11-May-2012.tar from "
     "http://host.robots.ox.ac.uk/pascal/VOC/ and unpack all three into the folder that holds VOCdevkit"
 )
-_SLACK = 1.0  # pixels that a box may lie outside
 
 
-class Sample(NamedTuple):
-    """An annotated image and its file."""
-
-    annotation: Annotation
-    picture: Path
-
-
-@dataclass
-class Voc:
-    """What was read: the samples of each of `detection.PARTS`, in the order of the list files.
-
-    Attributes:
-        clipped: annotation files with boxes up to a pixel outside of their image, which were clipped.
-    """
-
-    parts: dict[str, list[Sample]] = field(default_factory=dict)
-    clipped: list[str] = field(default_factory=list)
-
-
-def read(devkit: Path, classes: tuple[str, ...]) -> Voc:
+def read(devkit: Path, classes: tuple[str, ...]) -> Found:
     """Read all annotations; no picture is opened.
 
     Args:
@@ -63,13 +34,13 @@ def read(devkit: Path, classes: tuple[str, ...]) -> Voc:
             is malformed.
     """
     lists = {year: _lists(devkit / f"VOC{year}", [p for p in PARTS if p[:4] == year]) for year in YEARS}
-    voc = Voc()
+    found = Found(classes, SPLITS, devkit)
     for part in PARTS:
         folder = devkit / f"VOC{part[:4]}"
         names = lists[part[:4]][part]
         _check_files(folder, part, names)
-        voc.parts[part] = [_sample(devkit, folder, name, classes, voc.clipped) for name in names]
-    return voc
+        found.parts[part] = [_sample(folder, name, found) for name in names]
+    return found
 
 
 def _lists(folder: Path, parts: list[str]) -> dict[str, list[str]]:
@@ -101,7 +72,7 @@ def _lists(folder: Path, parts: list[str]) -> dict[str, list[str]]:
 
 def _names(path: Path) -> list[str]:
     try:
-        names = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+        names = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except FileNotFoundError:
         raise UserError(f"{path}: not found; it lists the images of a split, one name a line; {GET}") from None
     except UnicodeDecodeError:
@@ -123,67 +94,8 @@ def _check_files(folder: Path, part: str, names: list[str]) -> None:
             )
 
 
-def _sample(devkit: Path, folder: Path, name: str, classes: tuple[str, ...], clipped: list[str]) -> Sample:
+def _sample(folder: Path, name: str, found: Found) -> Sample:
     path = folder / "Annotations" / f"{name}.xml"
-    try:
-        root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path}: malformed XML: {error}; unpack the archive again") from None
-    width, height = _size(path, root)
-    objects = root.findall("object")  # of the image itself: an object's <part> has a name and a box of its own
-    boxes = np.array([_box(path, each) for each in objects], dtype=np.float32).reshape(-1, 4)
-    inside = np.clip(boxes, 0, [width, height, width, height], dtype=np.float32)
-    if (np.abs(boxes - inside) > _SLACK).any():
-        row = int(np.abs(boxes - inside).max(axis=1).argmax())
-        raise UserError(
-            f"{path}: box {_voc(boxes[row])} of object {row + 1} lies outside of the image, which is "
-            f"{width}×{height}; mend or remove it"
-        )
-    flat = (inside[:, 2:] <= inside[:, :2]).any(axis=1)
-    if flat.any():
-        row = int(flat.argmax())
-        raise UserError(f"{path}: box {_voc(boxes[row])} of object {row + 1} has no area; mend or remove it")
-    if (boxes != inside).any():
-        clipped.append(path.relative_to(devkit).as_posix())
-    labels = np.array([_label(path, each, classes) for each in objects], dtype=np.int64)
-    difficult = np.array([(each.findtext("difficult") or "0").strip() != "0" for each in objects], dtype=bool)
-    annotation = Annotation(f"{folder.name}/{name}", height, width, inside, labels, difficult)
-    return Sample(annotation, folder / "JPEGImages" / f"{name}.jpg")
-
-
-def _size(path: Path, root: ElementTree.Element) -> tuple[int, int]:
-    width, height = (_number(root.findtext(f"size/{side}")) for side in ("width", "height"))
-    if not (1 <= width < math.inf and 1 <= height < math.inf):
-        raise UserError(f"{path}: no <size> with a <width> and a <height> of at least 1; add the image's size")
-    return int(width), int(height)
-
-
-def _box(path: Path, element: ElementTree.Element) -> tuple[float, float, float, float]:
-    # VOC2012 has a few decimals; the order of the four differs between files.
-    sides = ("xmin", "ymin", "xmax", "ymax")
-    left, top, right, bottom = (_number(element.findtext(f"bndbox/{side}")) for side in sides)
-    if not math.isfinite(left + top + right + bottom):
-        name = element.findtext("name")
-        raise UserError(f"{path}: object {name}: no <bndbox> with the numbers {', '.join(sides)}; mend or remove it")
-    return left - 1, top - 1, right, bottom
-
-
-def _label(path: Path, element: ElementTree.Element, classes: tuple[str, ...]) -> int:
-    name = (element.findtext("name") or "").strip()
-    if name not in classes:
-        raise UserError(f"{path}: unknown class {name!r}; it should be one of {', '.join(classes)}")
-    return classes.index(name) + 1
-
-
-def _number(text: str | None) -> float:
-    """Return the number, or NaN where there is none."""
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return math.nan
-
-
-def _voc(box: np.ndarray) -> str:
-    """Write a box as it stands in the file."""
-    left, top, right, bottom = box.tolist()
-    return f"({left + 1:g}, {top + 1:g}, {right:g}, {bottom:g})"
+    parsed = parse(path, f"{folder.name}/{name}")
+    found.note(path, parsed.clipped, parsed.zero)
+    return Sample(labelled(path, parsed, found.classes), folder / "JPEGImages" / f"{name}.jpg")

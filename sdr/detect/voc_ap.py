@@ -21,6 +21,10 @@ THRESHOLDS = np.arange(50, 100, 5) / 100
 _RECALLS = {"11": np.linspace(0, 1, 11), "101": np.linspace(0, 1, 101)}
 
 
+class DivergedError(UserError):
+    """The loss of a detector, or what it detects, is no longer finite."""
+
+
 class Detections(NamedTuple):
     """What a detector found in one image."""
 
@@ -49,7 +53,7 @@ def evaluate(
         one (0 if there is none); "per_class": label → {"ap", "ap50", "ap75"}, or None without an object.
 
     Raises:
-        UserError: a box or a score is not finite.
+        DivergedError: a box or a score is not finite.
     """
     best = [_match(*pair) for pair in zip(truth, detections, strict=True)]
     offsets = np.cumsum([0, *(len(annotation.labels) for annotation in truth)])
@@ -75,7 +79,7 @@ def evaluate(
 def _match(truth: Annotation, found: Detections) -> tuple[np.ndarray, np.ndarray]:
     """For each of n detections: the largest IoU with an object of its class (n float64), and which (n int64)."""
     if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
-        raise UserError(f"{truth.id}: a detection is not finite; look for a network that diverged")
+        raise DivergedError(f"{truth.id}: a detection is not finite; look for a network that diverged")
     if not len(truth.labels) or not len(found.labels):
         return np.zeros(len(found.labels)), np.zeros(len(found.labels), dtype=np.int64)
     one, other = found.boxes[:, None].astype(np.float64), truth.boxes[None].astype(np.float64)  # n×1×4, 1×m×4

@@ -54,11 +54,14 @@ def _joined(task: TaskRun) -> Scores:
 
 
 def detection_summary(sets: list[DetectionRun]) -> dict[str, dict[str, dict[str, float]]]:
-    """What `dvc metrics` reads of detection: set → ap, ap50, ap75 → network, %, and the gain of SDR in points."""
+    """What `dvc metrics` reads of detection: set → ap, ap50, ap75 → network, %, and the gain of SDR in points.
+
+    None for a network whose detector diverged, and for a gain that lacks one of its two scores.
+    """
     return {
         found.name: {
-            metric: {network: round(result[metric], 2) for network, result in found.networks.items()}
-            | {"gain": round(found.networks["sdr"][metric] - found.networks["baseline"][metric], 2)}
+            metric: {network: _rounded(result[metric]) for network, result in found.networks.items()}
+            | {"gain": _gain(found.networks["sdr"][metric], found.networks["baseline"][metric])}
             for metric in DETECTION
         }
         | {"iterations": {"routing": found.routing["iterations"], "exhaustive": found.routing["exhaustive_iterations"]}}
@@ -73,8 +76,18 @@ def separated(task: TaskRun) -> bool:
     return low_sdr > high or high_sdr < low
 
 
-def signed(value: float) -> str:
-    """`+1.20`, `−0.35` (a true minus), `0.00`."""
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _gain(value: float | None, before: float | None) -> float | None:
+    return None if value is None or before is None else round(value - before, 2)
+
+
+def signed(value: float | None) -> str:
+    """`+1.20`, `−0.35` (a true minus), `0.00`; a dash where there is none."""
+    if value is None:
+        return "–"
     text = f"{value:+.2f}".replace("-", "−")
     return text[1:] if float(f"{value:.2f}") == 0 else text
 
@@ -140,7 +153,14 @@ def _detection(sets: list[DetectionRun]) -> str:
         for network, result in found.networks.items():
             precisions = [percent(result[metric]) for metric in DETECTION]
             lines.append(_line([found.name, network, *precisions, result["iterations"]]))
-    return "\n".join([*lines, "", "Faster R-CNN FPN, 11-point average precision on the test split, in per cent.", ""])
+    rules = "average precision (11 recalls; COCO's rules for sets in its format) on the test split"
+    failed = [
+        f"{found.name}, {network}: no score, the detector {result['failed']}."
+        for found in sets
+        for network, result in found.networks.items()
+        if result.get("failed")
+    ]
+    return "\n".join([*lines, "", f"Faster R-CNN FPN, {rules}, in per cent.", *failed, ""])
 
 
 def cells(row: dict[str, float]) -> list[str]:

@@ -198,10 +198,11 @@ def test_a_picture_that_changes_unseen_is_told_when_it_is_read(devkit, target):
 
 def test_the_scenes_are_made_of_the_packages_that_their_manifest_lists(monkeypatch, tmp_path):
     read, shipped = set(), packages.shipped
-    for module in ("digits", "maps", "icons", "pictograms", "photographs", "scenes"):
+    for module in ("digits", "maps", "icons", "pictograms", "photographs"):
         monkeypatch.setattr(
             f"sdr.sources.builtin.{module}.shipped", lambda name, path: read.add(name) or shipped(name, path)
         )
+    monkeypatch.setattr("sdr.detect.scenes.shipped", lambda name, path: read.add(name) or shipped(name, path))
     scenes._objects.cache_clear()
     scenes._grounds.cache_clear()
     scenes.write(tmp_path, {part: 2 for part in scenes.COUNTS})

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from sdr.detect.halving import forget
 from sdr.detect.params import Routing
 from sdr.detect.proxy import Proxy
 from sdr.detect.routing import candidates, search, spearman
-from sdr.detect.voc_ap import Detections, evaluate
+from sdr.detect.voc_ap import Detections, DivergedError, evaluate
 from sdr.evaluate.knn import Knn
 from tests.detect.toys import Rectangles, backbone, detector
 
@@ -127,7 +128,7 @@ def sensitive(truth, found, n_classes):
 def test_the_race_is_that_of_single_fine_tunes(monkeypatch):
     """Each AP is what that sub-net alone reaches, trained from scratch in one go; the better ones go on."""
     data, truth, trained = Toys(), Toys().annotations("val")[::2], {}
-    monkeypatch.setattr(detection, "evaluate", sensitive)
+    monkeypatch.setattr(detection, "measure", lambda rules, *rest: sensitive(*rest))
     found = run(data=data)
     params = detector(**SMALL, routing=Routing(**ROUTING))
     assert [rung.iterations for rung in found.halving.rungs] == [1, 2, 4]
@@ -147,7 +148,7 @@ def test_the_race_is_that_of_single_fine_tunes(monkeypatch):
 
 
 def test_interrupted_it_goes_on_to_the_same_result(monkeypatch):
-    monkeypatch.setattr(detection, "evaluate", sensitive)
+    monkeypatch.setattr(detection, "measure", lambda rules, *rest: sensitive(*rest))
     expected, spent, stop = run(name="whole"), [], math.inf
     step = FineTuning._step
 
@@ -204,7 +205,7 @@ class StandIn:
 
     def advance(self, until, save=None):
         if self.value < 0:
-            raise UserError(f"{self.name}: the loss is not finite; lower `lr`")
+            raise DivergedError(f"{self.name}: the loss is not finite; lower `lr`")
         self.iteration = until
 
     def detect(self, truth):
@@ -223,7 +224,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(detection, "FineTuning", StandIn)
     monkeypatch.setattr(StandIn, "made", [])
     monkeypatch.setattr(
-        detection, "evaluate", lambda truth, found, n_classes: {"ap_present": 10 * float(found[0].scores[0])}
+        detection, "measure", lambda rules, truth, found, n_classes: {"ap_present": 10 * float(found[0].scores[0])}
     )
     return StandIn
 
@@ -260,14 +261,28 @@ def test_a_diverged_candidate_is_recorded_and_the_others_go_on(stand_in):
     assert compared[0]["spearman"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_when_all_diverge_the_message_says_to_lower_the_lr(stand_in):
-    with pytest.raises(
-        UserError, match=r"every candidate .* iteration 1: lower `lr` .* \(0.001\); sub-net \d: the loss"
-    ):
-        run(graded([-1.0, -2.0, -1.0, -1.0]))
-    with pytest.raises(UserError, match="every candidate"):  # known by now
-        run(graded([-1.0, -2.0, -1.0, -1.0]))
-    assert len(stand_in.made) == 4
+def test_when_all_diverge_at_every_rate_the_best_proxy_is_chosen_and_the_reason_told(stand_in):
+    found = run(graded([-1.0, -2.0, -1.0, -1.0]))
+    assert found.winner == found.candidates[0] and found.proxy[found.winner] == max(found.proxy[found.candidates])
+    assert (facts := found.facts())["ap"] is None and facts["failed"] == found.failed
+    assert re.match(
+        r"every candidate .* iteration 1, at last at a learning rate of 0.00025; lower `lr` .* \(0.001\); sub-net \d",
+        found.failed,
+    )
+    json.dumps([facts, found.rows(list("abcd"))], allow_nan=False)
+    assert len(stand_in.made) == 3 * len(found.candidates)
+
+
+def test_when_all_diverge_they_are_retried_at_a_lower_rate(stand_in, monkeypatch):
+    make = StandIn.__init__
+
+    def slower(self, backbone, data, split, params, *others, **more):
+        make(self, backbone, data, split, params, *others, **more)
+        self.value = self.value if params.lr < 0.001 else -1.0
+
+    monkeypatch.setattr(StandIn, "__init__", slower)
+    found = run(graded([0.1, 0.3, 0.2, 0.2]), keep=4, explore=0)
+    assert found.winner == 1 and found.failed is None and found.facts()["ap"] == 3.0
 
 
 def test_candidates_are_compared_on_evenly_spaced_pictures_of_val(stand_in):

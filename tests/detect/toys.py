@@ -65,6 +65,7 @@ class Rectangles:
     """As a DetectionSet: n pictures (96×72 or 72×96) of one to three rectangles, whose colour is the class."""
 
     classes = ["red", "green", "blue"]
+    rules = "voc"
 
     def __init__(self, n: int = 12, seed: int = 0):
         self.images: dict[str, np.ndarray] = {}

@@ -10,11 +10,16 @@ import yaml
 from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import UserError
 from sdr.detect import sets as detection
+from sdr.detect.finetune import FineTuning
+from sdr.detect.score import PRECISIONS
 from sdr.detect.sets import DetectionSet
+from sdr.detect.voc_ap import DivergedError
 from sdr.nets.backbone import Backbone
 from sdr.nets.calibrate import calibrate
 from sdr.nets.export import export
 from sdr.nets.heads import Heads
+from sdr.report.run import DetectionRun
+from sdr.report.tables import detection_summary, markdown
 from sdr.ssl.folder import save_network
 from sdr.ssl.simsiam import SimSiam
 from stages.finetune import main
@@ -135,10 +140,69 @@ def test_one_message_and_nothing_written(workplace, arguments, message):
     assert sorted(workplace.rglob("*")) == before
 
 
-def test_a_training_that_diverges_writes_nothing_and_names_the_network(workplace):
+def diverging(workplace, lr: float) -> None:
     params = yaml.safe_load((workplace / "params.yaml").read_text())
-    params["detectors"]["small"] |= {"lr": 1e8, "warmup": 0}
+    params["detectors"]["small"] |= {"lr": lr, "warmup": 0}
     (workplace / "params.yaml").write_text(yaml.safe_dump(params))
-    with pytest.raises(UserError, match="sdr: the detection loss is not finite at iteration"):
+
+
+def test_a_training_that_diverges_at_every_rate_is_a_missing_score_with_its_reason(workplace, capsys):
+    diverging(workplace, 1000.0)
+    main.__wrapped__("toys", "sdr")
+    found = result(workplace, "sdr")
+    assert {found[key] for key in PRECISIONS} == {None} and found["history"] == []
+    assert found["failed"].startswith("diverged 3 times, at last at a learning rate of 250: sdr: the detection loss")
+    said = capsys.readouterr()
+    assert said.err.count("warning: sdr: the detection loss") == 3 and "warning: finetune toys: sdr has no" in said.out
+    assert found["routing"]["subnet"] == 3  # what was found before is all there
+    run = DetectionRun("toys", {"sdr": found, "baseline": found | {"ap": 1.0, "ap50": 2.0, "ap75": 0.0}}, {})
+    run.routing.update(iterations=1, exhaustive_iterations=2)
+    assert detection_summary([run])["toys"]["ap"] == {"sdr": None, "baseline": 1.0, "gain": None}
+    text = markdown([], [run])
+    assert "| toys | sdr | – | – | – | 4 |" in text and "toys, sdr: no score, the detector diverged" in text
+
+
+def test_a_training_that_diverges_is_retried_at_a_lower_rate(workplace, monkeypatch):
+    """As if the rate itself were too high by a factor of two: the second try is the very training of the lower rate."""
+    step = FineTuning._step
+
+    def picky(self, t, examples, rate):
+        if self.params.lr > 0.006 and t == 2:
+            raise DivergedError("too fast")
+        return step(self, t, examples, rate)
+
+    monkeypatch.setattr(FineTuning, "_step", picky)
+    main.__wrapped__("toys", "sdr")
+    found = result(workplace, "sdr")
+    assert found["lr"] == DETECTOR.lr / 2
+    diverging(workplace, DETECTOR.lr / 2)
+    params = yaml.safe_load((workplace / "params.yaml").read_text())
+    params["detectors"]["small"]["warmup"] = DETECTOR.warmup
+    (workplace / "params.yaml").write_text(yaml.safe_dump(params))
+    main.__wrapped__("toys", "sdr")
+    assert result(workplace, "sdr") == found
+
+
+def test_an_interrupted_retry_goes_on_at_its_own_rate(workplace, monkeypatch):
+    step, stop = FineTuning._step, []
+
+    def picky(self, t, examples, rate):
+        if self.params.lr > 0.006 and t == 2:
+            raise DivergedError("too fast")
+        if stop and self.params.lr < 0.006 and t == 2:
+            raise KeyboardInterrupt
+        return step(self, t, examples, rate)
+
+    monkeypatch.setattr(FineTuning, "_step", picky)
+    main.__wrapped__("toys", "sdr")
+    whole = result(workplace, "sdr")
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+    stop.append(True)
+    with pytest.raises(KeyboardInterrupt):
         main.__wrapped__("toys", "sdr")
-    assert not (workplace / "artifacts/eval").exists()
+    stop.clear()
+    started = []
+    make = FineTuning.__init__
+    monkeypatch.setattr(FineTuning, "__init__", lambda self, *a, **k: started.append(a[3].lr) or make(self, *a, **k))
+    main.__wrapped__("toys", "sdr")
+    assert started == [DETECTOR.lr / 2] and result(workplace, "sdr") == whole
