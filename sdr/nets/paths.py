@@ -18,6 +18,14 @@ def path_of(subnet: int, groups: int) -> tuple[int, ...]:
     return tuple(reversed(digits))
 
 
+def subnet_of(path: tuple[int, ...], groups: int) -> int:
+    """The sub-net of a path: `path_of` backwards."""
+    number = 0
+    for digit in path:
+        number = number * groups + digit
+    return number
+
+
 def check_n_subnets(n_subnets: int, n_paths: int) -> None:
     """Raise UserError unless `1 ≤ n_subnets ≤ n_paths`."""
     if not 1 <= n_subnets <= n_paths:

@@ -7,7 +7,7 @@ evaluate that as any module, check it in again. Momentum is sliced as the weight
 touches W_i and nothing else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Generic, TypeVar
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sdr.nets.backbone import Backbone
-from sdr.nets.paths import N_STAGES
+from sdr.nets.paths import N_STAGES, subnet_of
 
 N = TypeVar("N", bound=nn.Module)
 Path = tuple[int, ...]
@@ -97,15 +97,37 @@ def fill(supernet: nn.Module, subnet: nn.Module, spec: Backbone) -> None:
         whole.copy_(part)
 
 
+def norms_of_their_own(template: nn.Module, n_subnets: int) -> dict[str, Tensor]:
+    """Room for batch-norm affine parameters of each sub-net's own, to be a super-net's `own_affine`: name of each weight and
+    bias of the batch norms in a `backbone` → `n_subnets×C`, and "started", `n_subnets` bool: whether a sub-net has any yet; until
+    it is checked in for the first time it has W_0's.
+    """
+    norms = nn.modules.batchnorm._BatchNorm
+    names = [
+        f"{name}.{kind}"
+        for name, module in template.named_modules()
+        if isinstance(module, norms) and "backbone" in name.split(".")
+        for kind in ("weight", "bias")
+    ]
+    parameters = dict(template.named_parameters())
+    own = {name: parameters[name].detach().new_zeros(n_subnets, *parameters[name].shape) for name in names}
+    return own | {"started": torch.zeros(n_subnets, dtype=torch.bool)}
+
+
 class SubNets(Generic[N]):
     """Checks sub-nets out of a super-net into a template, and in again.
 
     Args:
-        supernet: W_0.
+        supernet: W_0. If it has `own_affine` (`norms_of_their_own`), that is where these parameters of a sub-net are, in place
+            of W_0's slices.
         template: the same network at a sub-net's widths.
         spec: the widths.
         optimizers: the super-net's and the template's optimizer (the same class, parameters in the same order);
             their per-parameter state, momentum say, is sliced like the parameters.
+        only: names of parameters; others are left alone. None: all.
+
+    Attributes:
+        own_state: of the optimizer, for `own_affine`: name and key → `n_subnets×C`.
     """
 
     def __init__(
@@ -114,43 +136,69 @@ class SubNets(Generic[N]):
         template: N,
         spec: Backbone,
         optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer] | None = None,
+        only: Container[str] | None = None,
     ):
-        self.template = template
+        self.template, self._groups = template, spec.groups
+        self._own: dict[str, Tensor] = getattr(supernet, "own_affine", None) or {}
+        self.own_state: dict[str, Tensor] = {}
         axes = split_axes(template, spec)
-        self._tensors: dict[tuple[int, ...], list[tuple[Tensor, Tensor, Axes]]] = {}  # by the stages that split them
-        self._slices: dict[tuple, tuple[list[Tensor], list[Tensor]]] = {}  # by those stages and the groups taken there
+        self._tensors: _Sliced = {}
+        self._norms: _Sliced = {}  # what `own_affine` replaces
+        self._rows: list[tuple[Tensor, Tensor]] = []  # ... by a row of each of these
+        self._slices: dict[tuple, tuple[list[Tensor], list[Tensor]]] = {}  # by stages and the groups taken there
         for (name, whole), part in zip(supernet.named_parameters(), template.parameters(), strict=True):
+            if only is not None and name not in only:
+                continue
             split = axes.get(name, (None,) * whole.ndim)
-            same = self._tensors.setdefault(tuple(axis.stage for axis in split if axis), [])
+            tensors = self._norms if name in self._own else self._tensors
+            same = tensors.setdefault(tuple(axis.stage for axis in split if axis), [])
             same.append((whole, part, split))
+            if name in self._own:
+                self._rows.append((self._own[name], part))
             if optimizers is not None:
                 states = optimizers[0].state.get(whole, {}), optimizers[1].state.get(part, {})  # followers have none
-                same += [
-                    (states[0][key], states[1][key], split)
-                    for key, value in states[0].items()
-                    if torch.is_tensor(value) and value.shape == whole.shape
-                ]
+                for key, value in states[0].items():
+                    if torch.is_tensor(value) and value.shape == whole.shape:
+                        same.append((value, states[1][key], split))
+                        if name in self._own:
+                            rows = self.own_state[f"{name}:{key}"] = torch.zeros_like(self._own[name])
+                            self._rows.append((rows, states[1][key]))
 
     @torch.no_grad()
     def check_out(self, path: Path) -> N:
         """Copy the slices of `path`, parameters and optimizer state, into the template; return the template."""
-        for whole, part in self._of(path):
+        for whole, part in self._of(self._tensors, path):
             torch._foreach_copy_(part, whole)
+        number = subnet_of(path, self._groups)
+        if self._own and self._own["started"][number]:
+            torch._foreach_copy_([part for _, part in self._rows], [rows[number] for rows, _ in self._rows])
+        else:
+            for whole, part in self._of(self._norms, path):
+                torch._foreach_copy_(part, whole)
         return self.template
 
     @torch.no_grad()
     def check_in(self, path: Path) -> None:
         """Write the template back to the slices of `path`. Everything outside W_path stays as it is."""
-        for whole, part in self._of(path):
+        for whole, part in self._of(self._tensors, path):
             torch._foreach_copy_(whole, part)
+        if self._own:
+            number = subnet_of(path, self._groups)
+            torch._foreach_copy_([rows[number] for rows, _ in self._rows], [part for _, part in self._rows])
+            self._own["started"][number] = True
 
-    def _of(self, path: Path) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
-        """Views of W_0's tensors and of the template's that hold the same elements. They are kept, since to make them takes three
-        times as long as to copy; where a network has moved, to another device say, they are made anew."""
-        for stages, tensors in self._tensors.items():
+    def _of(self, sliced: "_Sliced", path: Path) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+        """Views of W_0's tensors and of the template's that hold the same elements. They are kept, since to make them takes
+        three times as long as to copy; where a network has moved, to another device say, they are made anew."""
+        for stages, tensors in sliced.items():
             whole, part, _ = tensors[0]
             key = stages, tuple(path[stage] for stage in stages), whole.data_ptr(), part.data_ptr()
             if key not in self._slices:
                 wholes, parts = zip(*(pair for tensor in tensors for pair in blocks(*tensor, path)))
                 self._slices[key] = list(wholes), list(parts)
             yield self._slices[key]
+
+
+_Sliced = dict[
+    tuple[int, ...], list[tuple[Tensor, Tensor, Axes]]
+]  # tensors of W_0 and the template by the stages that split them

@@ -19,7 +19,7 @@ from sdr.base.errors import UserError
 from sdr.base.outputs import sha256, write_json
 from sdr.route.prior import Clusters
 from sdr.route.trained import TrainedSdr
-from sdr.ssl.folder import load_network
+from sdr.ssl.folder import OWN_AFFINE, load_network
 
 FORMAT = 1  # of the folders and the seal
 SEAL = "calibration/seal.json"
@@ -27,6 +27,7 @@ FILES = (
     *(f"{folder}/{file}" for folder in ("sdrnet", "baseline") for file in ("config.json", "model.safetensors")),
     *(f"calibration/{file}" for file in ("bn.safetensors", "meta.json", "places.safetensors")),
 )
+OWN = f"sdrnet/{OWN_AFFINE}"  # where sub-nets have batch norms of their own
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Bundle:
 def seal(root: Path, calibration: Path, **facts: object) -> None:
     """Write seal.json into the folder `calibration`, which is about to become that of `root`; `facts` are added."""
     files = {
-        file: sha256(calibration / Path(file).name if file.startswith("calibration") else root / file) for file in FILES
+        file: sha256(calibration / Path(file).name if file.startswith("calibration") else root / file)
+        for file in (*FILES, *([OWN] if (root / OWN).is_file() else []))
     }
     versions = {"python": platform.python_version()} | {p: version(p) for p in ("torch", "torchvision", "timm")}
     write_json(calibration / "seal.json", {"format": FORMAT, **facts, "versions": versions, "files": files})
@@ -82,7 +84,7 @@ def open_bundle(root: str | Path, device: torch.device) -> Bundle:
             f"{root}: a super-net of format {form}, this version reads {FORMAT}; use the version of this program that "
             "made it, or run the stage calibrate again"
         )
-    for file in FILES:
+    for file in (*FILES, *({OWN} & set(files))):
         if not (root / file).is_file():
             raise UserError(f"{root / file}: not found; {_AGAIN}")
         if sha256(root / file) != files.get(file):

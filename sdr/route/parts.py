@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sdr.nets.calibrate import batch_norms, running
 from sdr.nets.paths import N_STAGES, path_of
-from sdr.nets.supernet import blocks, split_axes
+from sdr.nets.supernet import SubNets
 from sdr.route.trained import TrainedSdr
 
 DEPTH = N_STAGES + 1  # parts of a network
@@ -35,15 +35,9 @@ class Parts:
         self._modules = [stem, *(getattr(backbone, f"layer{stage}") for stage in range(1, DEPTH))]
         self._pool: Callable[[Tensor], Tensor] = backbone.forward_head
 
-        axes = split_axes(template, trained.spec)
-        wholes = dict(supernet.named_parameters())
         names = {id(parameter): name for name, parameter in template.named_parameters()}
-        self._slices = [
-            [
-                (wholes[name], part, axes.get(name, (None,) * part.ndim))
-                for part in module.parameters()
-                for name in [names[id(part)]]
-            ]
+        self._subnets = [
+            SubNets(supernet, template, trained.spec, only={names[id(p)] for p in module.parameters()})
             for module in self._modules
         ]
         sizes = [layer.num_features for layer in batch_norms(backbone) for _ in range(2)]
@@ -76,9 +70,7 @@ class Parts:
             return
         path = path_of(number, self._groups)
         with torch.no_grad():
-            for whole, part, axes in self._slices[depth]:
-                for a, b in blocks(whole, part, axes, path):
-                    b.copy_(a)
+            self._subnets[depth].check_out(path)
             for layer, mean, variance in self._norms[depth]:
                 for target, columns in zip(running(layer), (mean, variance)):
                     target.copy_(self._statistics[number, columns])

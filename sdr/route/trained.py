@@ -23,7 +23,8 @@ class TrainedSdr:
 
     Attributes:
         n_subnets: how many were trained.
-        common: whether all statistics come from the same images, so that sub-nets agree as far as their paths do.
+        common: whether all statistics come from the same images, and batch norms are W_0's, so that sub-nets agree as far as
+            their paths do.
 
     Args:
         directory: `artifacts/sdrnet`.
@@ -50,7 +51,7 @@ class TrainedSdr:
             self._statistics = load_file(file)
             if len(self._statistics["subnets"]) != self.n_subnets:
                 raise UserError(f"{file}: does not belong to {directory}; run the stage calibrate")
-            self.common = json.loads(meta.read_text())["source"] == "common"
+            self.common = json.loads(meta.read_text())["source"] == "common" and network.own_affine is None
 
     @property
     def widths(self) -> tuple[int, ...]:

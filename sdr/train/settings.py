@@ -31,6 +31,7 @@ class Sdr(Section):
     optimization: Optimization
     init: Init
     teacher: Source
+    own_affine: bool
     first_phase: float = Field(ge=0, lt=1)
     phase_growth: PositiveFloat = Field(le=1e3)
     w0_share: float = Field(ge=0, lt=1)

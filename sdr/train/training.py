@@ -31,6 +31,7 @@ class Training:
         subsets: the image indices of D_1 … D_k, a sub-net each; D_0 is the union of all images.
         images: N, the size of D_0.
         init: what weights start from; `baseline`: every path of the super-net computes what the baseline does.
+        own_affine: each sub-net has the affine parameters of its batch norms for itself, not as slices of W_0's.
         teacher: which network the sub-nets are distilled from: W_0 as it is then, or the baseline as it is.
     """
 
@@ -49,6 +50,7 @@ class Training:
     distillation: Distillation | None = None
     init: Init = "random"
     teacher: Source = "supernet"
+    own_affine: bool = False
     log_every: int = 10
 
     @property

@@ -14,7 +14,7 @@ from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.calibrate import calibrate
 from sdr.nets.heads import Heads
 from sdr.nets.paths import N_STAGES
-from sdr.nets.supernet import Axis, SubNets, blocks, fill, split_axes
+from sdr.nets.supernet import Axis, SubNets, blocks, fill, norms_of_their_own, split_axes
 from sdr.ssl.byol import Byol
 from sdr.ssl.simsiam import SimSiam
 
@@ -341,3 +341,35 @@ def test_all_256_paths_start_as_the_baseline():
         expected = source.backbone(x)
         for path in product(range(4), repeat=N_STAGES):
             assert torch.equal(subnets.check_out(path).backbone(x), expected)
+
+
+def test_norms_of_their_own_touch_nobody_elses():
+    """A sub-net starts with W_0's; once it is checked in its scale, shift and their momentum are its alone."""
+    spec = make_spec()
+    supernet, template = (SimSiam(spec, w, HEADS) for w in (spec.supernet_widths, spec.subnet_widths))
+    supernet.own_affine = norms_of_their_own(template, spec.n_paths)
+    optimizers = [torch.optim.SGD(n.parameters(), lr=0.1, momentum=0.9) for n in (supernet, template)]
+    for network, optimizer in zip((supernet, template), optimizers):
+        for p in network.parameters():
+            optimizer.state[p]["momentum_buffer"] = torch.randn_like(p)
+    subnets = SubNets(supernet, template, spec, tuple(optimizers))
+    norm, buffer = template.backbone.bn1.weight, lambda: optimizers[1].state[norm]["momentum_buffer"]
+    of_w0 = supernet.backbone.bn1.weight
+    subnets.check_out((0, 0, 0, 0))
+    assert torch.equal(norm, of_w0)
+    before, momentum = of_w0.clone(), optimizers[0].state[of_w0]["momentum_buffer"].clone()
+    for path, value in (((0, 0, 0, 0), 2.0), ((0, 0, 0, 1), 3.0)):
+        subnets.check_out(path)
+        with torch.no_grad():
+            norm.fill_(value), buffer().fill_(-value)
+            template.backbone.conv1[0].weight.fill_(value)  # shared by all, as before
+        subnets.check_in(path)
+    assert torch.equal(of_w0, before) and torch.equal(optimizers[0].state[of_w0]["momentum_buffer"], momentum)
+    subnets.check_out((0, 0, 0, 0))
+    assert (norm == 2).all() and (buffer() == -2).all() and (template.backbone.conv1[0].weight == 3).all()
+    subnets.check_out((0, 0, 0, 1))
+    assert (norm == 3).all() and (buffer() == -3).all()
+    subnets.check_out((2, 1, 0, 2))
+    assert torch.equal(norm, before) and torch.equal(buffer(), momentum)
+    assert supernet.own_affine["started"].nonzero().flatten().tolist() == [0, 1]
+    assert not any(name.startswith("projector") for name in supernet.own_affine)

@@ -7,6 +7,10 @@ import torch
 
 from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import UserError
+from sdr.nets.calibrate import statistics
+from sdr.nets.paths import path_of
+from sdr.route.parts import Parts
+from sdr.route.trained import TrainedSdr
 from sdr.ssl.folder import save_network
 from sdr.ssl.method import build
 from sdr.train.loop import train
@@ -54,13 +58,33 @@ def test_the_first_loss_of_every_path_is_that_of_the_baseline(monkeypatch):
     assert len({row["network"] for row in history}) == 16 and len({row["ssl"] for row in history}) == 1
 
 
-def test_an_interrupted_warm_start_goes_on_to_the_same_bits():
-    job = sdr_job(**WARM)
+@pytest.mark.parametrize("own", [False, True])
+def test_an_interrupted_warm_start_goes_on_to_the_same_bits(own):
+    job = sdr_job(**WARM, own_affine=own)
     whole, history, _ = run(job, network(), "whole")
     with pytest.raises(KeyboardInterrupt):
         train(job, Noise(fuse=9), Checkpoints("t", {"name": "cut"}, 0.0), CPU, network())
     rest, again, _ = run(job, network(), "cut")
     assert torch.equal(weights(whole), weights(rest)) and history == again
+    assert (whole.own_affine is not None) == own
+    if own:
+        assert all(torch.equal(value, rest.own_affine[name]) for name, value in whole.own_affine.items())
+
+
+def test_norms_of_their_own_are_kept_with_the_super_net(tmp_path):
+    found = run(sdr_job(**WARM, own_affine=True), network())[0]
+    save_network(tmp_path, found, toys.SPEC, toys.HEADS, n_subnets=4)
+    trained = TrainedSdr(tmp_path, None, CPU)
+    assert found.own_affine["started"].all() and not trained.common
+    rows = found.own_affine["backbone.bn1.weight"]
+    trained._statistics = {"subnets": statistics(trained.subnet(0)).expand(4, -1)}
+    parts = Parts(trained)
+    for number in range(4):
+        norm = trained.subnet(number).bn1.weight
+        assert torch.equal(norm, rows[number])
+        parts._subnets[0].check_out(path_of(number, 2))
+        assert torch.equal(parts._modules[0][1].weight, rows[number])
+    assert not torch.equal(rows[0], rows[1])
 
 
 def test_on_step_sees_each_step_once():
