@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,9 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> None:
+        if not gc.isenabled():  # see stages/__init__.py
+            gc.freeze()  # nor is what was imported looked through again, at the end neither
+            gc.enable()
         signal.signal(signal.SIGINT, _terminate)
         signal.signal(signal.SIGTERM, _terminate)
         if os.environ.get("RANK", "0") != "0":

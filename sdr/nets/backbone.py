@@ -1,14 +1,18 @@
 """Backbones are timm's ResNets; the super-net and its sub-nets differ in their widths alone (paper, section 5.1)."""
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
-from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from sdr.base.params import Section
 from sdr.nets.paths import N_STAGES
 
-BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+if TYPE_CHECKING:  # timm costs as much to import as torch: only to build a network
+    from timm.models.resnet import ResNet
+
+EXPANSION = {"basic": 1, "bottleneck": 4}  # of timm's blocks
 Width = Literal["subnet", "supernet"]
 
 
@@ -24,7 +28,7 @@ class Backbone(Section):
     stem_width: PositiveInt
 
     @model_validator(mode="after")
-    def _check(self) -> "Backbone":
+    def _check(self) -> Backbone:
         if min(self.group) < 0:
             raise ValueError(f"group widths must not be negative, got {self.group}")
         stem = 2 * self.stem_width if self.stem_type else 64
@@ -37,7 +41,7 @@ class Backbone(Section):
     @property
     def expansion(self) -> int:
         """Channels that a block puts out, over its planes."""
-        return BLOCKS[self.block].expansion
+        return EXPANSION[self.block]
 
     @property
     def subnet_widths(self) -> tuple[int, ...]:
@@ -54,7 +58,7 @@ class Backbone(Section):
         """How many sub-nets there can be: groups^stages."""
         return self.groups**N_STAGES
 
-    def single(self, width: Width = "subnet") -> "Backbone":
+    def single(self, width: Width = "subnet") -> Backbone:
         """A network without any choice, a super-net that is its only sub-net: the baseline, of either's width."""
         widths = self.subnet_widths if width == "subnet" else self.supernet_widths
         return self.model_copy(update={"shared": list(widths), "group": [0] * N_STAGES, "groups": 1})
@@ -62,8 +66,11 @@ class Backbone(Section):
 
 def resnet(spec: Backbone, widths: tuple[int, ...]) -> ResNet:
     """Build timm's ResNet of these widths without a classifier: images `N×3×H×W` → pooled features `N×D`."""
+    from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+
+    block: Any = BasicBlock if spec.block == "basic" else Bottleneck  # timm's annotation says a block, not its class
     return ResNet(
-        BLOCKS[spec.block],  # type: ignore[arg-type]  # timm says the block where it means its class
+        block,
         tuple(spec.layers),
         num_classes=0,
         channels=widths,

@@ -1,10 +1,16 @@
 """Projector and predictor as published (SimSiam: Chen and He, CVPR 2021, section 4 and appendix A; BYOL: Grill et al.,
 NeurIPS 2020, section 3.3; SimCLR: Chen et al., ICML 2020, section 4.2, a projector alone)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pydantic import PositiveInt
-from torch import nn
 
 from sdr.base.params import Section
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Heads(Section):
@@ -21,6 +27,8 @@ class Heads(Section):
 
 def projector(features: int, heads: Heads) -> nn.Sequential:
     """Features `N×D` → projections z `N×P`."""
+    from torch import nn
+
     sizes = [features] + [heads.hidden] * (heads.layers - 1) + [heads.projection]
     blocks: list[nn.Module] = []
     for wide, out in zip(sizes[:-2], sizes[1:-1]):
@@ -32,6 +40,8 @@ def projector(features: int, heads: Heads) -> nn.Sequential:
 
 def predictor(heads: Heads) -> nn.Sequential:
     """Projections z `N×P` → predictions p `N×P`."""
+    from torch import nn
+
     return nn.Sequential(
         nn.Linear(heads.projection, heads.prediction, bias=False),
         nn.BatchNorm1d(heads.prediction),

@@ -90,7 +90,8 @@ def fill(supernet: nn.Module, subnet: nn.Module, spec: Backbone) -> None:
     counts the group's contribution once a group.
     """
     axes = split_axes(subnet, spec)
-    for (name, whole), part in zip(supernet.named_parameters(), subnet.parameters(), strict=True):
+    for (name, whole), parameter in zip(supernet.named_parameters(), subnet.parameters(), strict=True):
+        part: Tensor = parameter
         for dim, axis in enumerate(axes.get(name, ())):
             if axis is not None:
                 part = part.index_select(dim, axis.everywhere(spec.groups).to(part.device))

@@ -1,13 +1,16 @@
 """Artifacts as the report reads them: whatever is missing or broken is named, with its cure."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from sdr.base.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_json(path: str | Path, keys: Iterable[str] = ()) -> dict[str, Any]:
@@ -33,6 +36,8 @@ def read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
     Raises:
         UserError: it is missing, not valid or incomplete.
     """
+    import pandas as pd
+
     try:
         table = pd.read_csv(path, dtype={"network": str, "path": str, "domain": str})
     except FileNotFoundError:

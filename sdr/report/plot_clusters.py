@@ -1,10 +1,16 @@
 """Sizes of the clusters, coloured by the domain that most of their images come from."""
 
-import pandas as pd
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sdr.report.style import Palette, panel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def draw_clusters(clusters: pd.DataFrame, palette: Palette) -> Figure:

@@ -1,10 +1,16 @@
 """Training curves: the loss, and the watch for collapse."""
 
-import pandas as pd
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdr.report.style import Palette, legend_above, panel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOSSES = {
     "simsiam": "negative cosine; −1 is the least",
@@ -48,6 +54,8 @@ def _curves(axes: Axes, history: pd.DataFrame, history_sdr: pd.DataFrame, column
 
 def binned(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mean, least and greatest value of `column` in at most `BINS` equal spans of steps, at the mean step."""
+    import pandas as pd
+
     bins = pd.cut(rows["step"], min(BINS, rows["step"].nunique()), labels=False)
     grouped = rows.groupby(bins)
     return grouped[column].agg(["mean", "min", "max"]).assign(step=grouped["step"].mean())

@@ -1,17 +1,20 @@
 """One run of the pipeline, read from its artifacts and checked: nothing missing, nothing stale."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from sdr.base.errors import UserError
 from sdr.base.run_log import StageRun, read_log
 from sdr.report.files import read_csv, read_json
 from sdr.report.runs import last_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]

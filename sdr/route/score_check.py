@@ -5,7 +5,6 @@ The test split is used to judge the scores, never to route.
 
 import numpy as np
 import torch
-from scipy.stats import weightedtau
 from tqdm import tqdm
 
 from sdr.evaluate.evaluate_task import Protocol, evaluate_task
@@ -46,6 +45,8 @@ def judge(found: dict[str, list[float]]) -> dict:
             where all values are equal, or there is one), and regret, the points of linear score that the sub-net of the highest score
             falls short of the best one. chance: the mean regret of a sub-net drawn at random.
     """
+    from scipy.stats import weightedtau
+
     linear = np.array(found["linear"])
     scores = {}
     for name in SCORES:

@@ -1,11 +1,13 @@
 """A trained super-net with its calibration: any of its networks, ready to evaluate."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
-from timm.models.resnet import ResNet
 from torch import Tensor
 
 from sdr.base.errors import UserError
@@ -16,6 +18,9 @@ from sdr.nets.supernet import SubNets
 from sdr.ssl.folder import load_network
 from sdr.ssl.method import build
 from sdr.ssl.simsiam import SimSiam
+
+if TYPE_CHECKING:
+    from timm.models.resnet import ResNet
 
 
 class TrainedSdr:

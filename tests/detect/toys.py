@@ -2,11 +2,10 @@
 
 import numpy as np
 import torch
-from timm.models.resnet import ResNet
+from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from sdr.detect.params import Detector, Routing
 from sdr.detect.sets import Annotation
-from sdr.nets.backbone import BLOCKS
 from sdr.nets.calibrate import calibrate
 
 COLOURS = np.array([[230, 40, 40], [40, 210, 60], [50, 80, 240]])
@@ -49,7 +48,7 @@ def backbone(block: str = "basic", widths=(8, 12, 16, 24), stem_type: str = "dee
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = ResNet(
-            BLOCKS[block],
+            BasicBlock if block == "basic" else Bottleneck,
             (1, 1, 1, 1),
             num_classes=0,
             channels=widths,
