@@ -21,7 +21,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import machine
-from sdr.corpus.images import decode, to_pixels
+from sdr.corpus.decode import decode
+from sdr.corpus.images import to_pixels
 
 BATCH = 256
 
@@ -40,7 +41,7 @@ def jpegs() -> list[bytes]:
 
 
 def decode_some(numbers: range) -> np.ndarray:
-    return np.stack([to_pixels(decode(jpegs()[number % 64], 256), 256, "") for number in numbers])
+    return np.stack([to_pixels(decode(jpegs()[number % 64], 256).image, 256, "") for number in numbers])
 
 
 def decode_batch(pool: Executor | None, chunk: int) -> float:

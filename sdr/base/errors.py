@@ -3,6 +3,7 @@
 import errno
 import functools
 import gc
+import io
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sdr.base.run_log import logged
+from sdr.base.shown import safe, shown
 
 
 class UserError(Exception):
@@ -36,19 +38,22 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
             gc.enable()
         signal.signal(signal.SIGINT, _terminate)
         signal.signal(signal.SIGTERM, _terminate)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # any file name can be printed
         if os.environ.get("RANK", "0") != "0":
             sys.stdout = open(os.devnull, "w")  # of several processes the first one speaks
         try:
             with logged():
                 main(*args, **kwargs)
         except UserError as error:
-            sys.exit(f"error: {error}")
+            sys.exit(f"error: {safe(str(error))}")
         except KeyboardInterrupt:
             sys.exit(_INTERRUPTED)
         except OSError as error:
             if error.errno not in _DISK:
                 raise
-            sys.exit(f"error: {error.filename or 'output'}: {_DISK[error.errno]}")
+            sys.exit(f"error: {shown(str(error.filename or 'output'))}: {_DISK[error.errno]}")
 
     return run
 

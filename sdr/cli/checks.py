@@ -2,12 +2,15 @@
 
 import json
 import os
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from sdr.base.errors import UserError
+from sdr.base.shown import shown
 
 _MADE = ("config.json", "README.md")  # what every directory that these commands write holds
 
@@ -26,6 +29,25 @@ def check_folder(path: Path, holds: str) -> None:
         raise UserError(f"{path}: this folder cannot be read; check its owner and mode")
     if not any(path.iterdir()):
         raise UserError(f"{path}: this folder is empty; it should hold {holds}")
+
+
+def check_classes(folder: Path, holds: str = "a sub-folder for each class, with its pictures") -> None:
+    """Raise UserError unless `folder` can hold class folders: the splits of a task are none.
+
+    The message has the command to type instead.
+    """
+    check_folder(folder, holds)
+    from sdr.tasks.labelled import splits_taken_for_classes
+
+    if splits := splits_taken_for_classes(folder):
+        first = next((name for name in splits if name.lower().startswith("train")), splits[0])
+        command = shlex.join(["sdr", *sys.argv[1:]]).replace(
+            shlex.quote(str(folder)), shlex.quote(str(folder / first)), 1
+        )
+        raise UserError(
+            f"{shown(folder)}: its sub-folders {', '.join(map(shown, splits))} are the splits of a task, not classes; choose one: "
+            f"`{command}`"
+        )
 
 
 def check_supernet(path: Path) -> None:

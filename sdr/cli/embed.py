@@ -4,8 +4,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from sdr.base.shown import printable
 from sdr.cli import options
-from sdr.cli.checks import check_backbone, check_folder, check_output
+from sdr.cli.checks import check_backbone, check_classes, check_output
 from sdr.tasks.labelled import classes_of
 
 
@@ -22,7 +23,7 @@ def add(commands) -> None:
 def run(args: argparse.Namespace) -> None:
     check_output(args.out, args.force)
     check_backbone(args.backbone)
-    check_folder(args.images, "pictures, or a sub-folder for each class")
+    check_classes(args.images, "pictures, or a sub-folder for each class")
     import numpy as np
 
     from sdr.base.outputs import output_file
@@ -38,8 +39,10 @@ def run(args: argparse.Namespace) -> None:
         options.say(f"reading {args.images}")
         where = (args.images, side, args.max_bad_fraction, Path(folder, "images.npy"))
         if classes_of(args.images):
-            images, targets, classes, paths = read_class_folders(*where)
-            labels = {"labels": targets, "classes": np.array(classes)}
+            found = read_class_folders(*where, fewest=1, least=0)
+            options.warn(*found.remarks)
+            images, paths, classes = found.images, found.paths, found.classes
+            labels = {"labels": found.targets, "classes": np.array(classes)}
         else:
             images, paths, skipped = read_pictures(*where)
             options.tell_skipped(skipped)
@@ -47,6 +50,6 @@ def run(args: argparse.Namespace) -> None:
         options.say(f"features of {len(images):,} images")
         features = embed(backbone, images, Embedding(side=side, batch_size=256), device)
     with output_file(args.out) as partial, partial.open("wb") as file:
-        np.savez(file, features=features, paths=np.array(paths), **labels)
+        np.savez(file, features=features, paths=np.array([printable(path) for path in paths]), **labels)
     known = f"{len(classes)} classes" if labels else "no class folders, so no labels"
     print(f"{args.out}: {features.shape[0]:,} × {features.shape[1]} features, {known}")

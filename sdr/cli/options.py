@@ -56,6 +56,12 @@ def say(stage: str) -> None:
         print(stage, file=sys.stderr, flush=True)
 
 
+def warn(*remarks: str) -> None:
+    """Say on standard error what is to be known of the pictures."""
+    for remark in remarks:
+        print(f"warning: {remark}", file=sys.stderr)
+
+
 def tell_skipped(skipped: list[str]) -> None:
     """Say what could not be read and was left out."""
     if skipped:

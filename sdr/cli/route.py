@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sdr.base.errors import UserError
 from sdr.cli import fit, options
-from sdr.cli.checks import check_directory, check_folder, check_supernet, new_directory
+from sdr.cli.checks import check_classes, check_directory, check_supernet, new_directory
 
 
 def add(commands) -> None:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     if not 0 < args.prior <= 1:
         raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
     check_supernet(args.supernet)
-    check_folder(args.images, "a sub-folder for each class, with its pictures")
+    check_classes(args.images)
     if args.classifier and args.program:
         raise UserError("--program is of a backbone without a classifier; leave it or --classifier out")
     check_directory(args.out, args.force, onnx=args.onnx)
@@ -44,15 +44,15 @@ def run(args: argparse.Namespace) -> None:
     from sdr.route.race import Halving
     from sdr.route.result import in_words, write_result
     from sdr.route.search import Labelled, Search, search
-    from sdr.tasks.class_folders import read_class_folders
+    from sdr.tasks.class_folders import read_class_folders, without_copies
 
     device = pick_device()
     with new_directory(args.out, args.force) as out, tempfile.TemporaryDirectory() as folder:
         bundle = open_bundle(args.supernet, device)
-        images, targets, classes, paths = read_class_folders(
-            args.images, bundle.size, args.max_bad_fraction, Path(folder, "images.npy")
-        )
-        task = Labelled(args.images.resolve().name, images, targets, len(classes), "top1")
+        found = read_class_folders(args.images, bundle.size, args.max_bad_fraction, Path(folder, "images.npy"))
+        found, copies = without_copies(found)
+        options.warn(*found.remarks, *copies)
+        task = Labelled(args.images.resolve().name, found.images, found.targets, len(found.classes), "top1")
         params = Search(
             method=args.method,
             score=args.score,
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
             halving=Halving(per_class=8, least=64, growth=2.0, keep=0.5),
         )
         knn, show = Knn(k=20, temperature=0.07), Embedding(side=bundle.size, batch_size=256)
-        parts = [params.model_dump(), bundle.seal["files"], paths, targets.tolist()]
+        parts = [params.model_dump(), bundle.seal["files"], found.paths, found.hashes, found.targets.tolist()]
         progress = Progress(fingerprint(stage="sdr route", parts=parts))
         ranking = search(bundle.trained, bundle.baseline, task, params, knn, show, bundle.clusters, 0, device, progress)
         route = write_result(out, bundle, task, ranking, params, knn)

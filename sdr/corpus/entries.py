@@ -1,7 +1,6 @@
 """Entries: pictures that are named but not yet read. Many are read at once; bad ones are skipped and counted."""
 
 import hashlib
-import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,11 @@ import numpy as np
 from PIL import Image
 
 from sdr.base.errors import UserError
-from sdr.corpus.images import DECODE_ERRORS, decode, to_pixels
+from sdr.base.shown import shown
+from sdr.corpus.decode import BadPicture, Decoded, decode, read
+from sdr.corpus.depth import FEW, few_levels, is_deep, to_8_bits
+from sdr.corpus.images import to_pixels
+from sdr.corpus.thumbnail import thumbnail
 
 THREADS = min(32, 2 * (os.cpu_count() or 1))  # decoding releases the interpreter lock
 AHEAD = 2 * THREADS  # pictures of any size in memory at a time
@@ -29,6 +32,14 @@ class Loaded(NamedTuple):
     height: int
     pixels: np.ndarray  # S×S×3 uint8
     content: bytes = b""  # of the corpus's files: encoded, as it is or as it shall be kept
+    thumbnail: np.ndarray | None = None  # `sdr.corpus.thumbnail`
+    notes: tuple[str, ...] = ()  # of NOTES: what was done to it, or is to be known of it
+
+
+NOTES = {
+    "turned": "are stored turned or mirrored and were turned upright, as their EXIF orientation says",
+    "few levels": f"have more than 8 bits a pixel, of which fewer than {FEW} grey levels are left",
+}
 
 
 class Entry(NamedTuple):
@@ -40,27 +51,48 @@ class Entry(NamedTuple):
 
 
 def from_file(path: Path, origin: str, size: int) -> Loaded:
-    """Read an image file once: hash and decode it."""
-    content = path.read_bytes()
-    with Image.open(io.BytesIO(content)) as header:  # the size before any coarse decoding
-        width, height = header.size
-    image = decode(content, size)
+    """Read an image file once: hash and decode it.
+
+    Raises:
+        BadPicture: it cannot be read.
+    """
+    content = read(path)
+    found = decode(content, size, upright=True)
+    image, notes = plain(found)
+    pixels = to_pixels(image, size, origin)
     sha256 = hashlib.sha256(content).hexdigest()
-    return Loaded(sha256, len(content), width, height, to_pixels(image, size, origin), content)
+    return Loaded(sha256, len(content), found.width, found.height, pixels, content, thumbnail(image), notes)
 
 
 def from_image(image: Image.Image, origin: str, size: int) -> Loaded:
     """Take a picture that is in memory."""
     pixels = to_pixels(image, size, origin)
-    return Loaded(hashlib.sha256(pixels).hexdigest(), pixels.nbytes, *image.size, pixels)
+    sha256 = hashlib.sha256(pixels).hexdigest()
+    return Loaded(sha256, pixels.nbytes, *image.size, pixels, thumbnail=thumbnail(image))
+
+
+def plain(found: Decoded) -> tuple[Image.Image, tuple[str, ...]]:
+    """Return the picture with 8 bits, and its notes."""
+    notes, image = ("turned",) if found.turned else (), found.image
+    if is_deep(image):
+        image = to_8_bits(image)
+        notes += ("few levels",) if few_levels(image) else ()
+    return image, notes
 
 
 class Skipped:
-    """The unreadable files so far."""
+    """The unreadable files so far, and what is to be known of the others."""
 
     def __init__(self, max_share: float, where: str, setting: str = "data.max_bad_fraction"):
         self.max_share, self.where, self.setting = max_share, where, setting
         self.reasons: list[str] = []  # "name: reason"
+        self.noted: dict[str, list[str]] = {}  # note → origins
+
+    def remarks(self) -> list[str]:
+        """Say what is to be known of pictures that were read, a sentence each."""
+        return [
+            f"{len(names):,} pictures {NOTES[note]}, such as {shown(names[0])}" for note, names in self.noted.items()
+        ]
 
     def check(self, read: int) -> None:
         """Raise UserError if of `read` + skipped files more than the allowed share was skipped."""
@@ -90,19 +122,15 @@ def read_all(entries: Iterable[Entry], size: int, skipped: Skipped) -> Iterator[
         for entry, future in ahead():
             loaded = future.result()
             if isinstance(loaded, Loaded):
+                for note in loaded.notes:
+                    skipped.noted.setdefault(note, []).append(entry.origin)
                 yield entry, loaded
             else:
-                skipped.reasons.append(f"{entry.origin}: {loaded}")
+                skipped.reasons.append(f"{shown(entry.origin)}: {loaded}")
 
 
 def _try(entry: Entry, size: int) -> Loaded | str:
     try:
         return entry.load(size)
-    except DECODE_ERRORS as error:
-        return _reason(error)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+    except BadPicture as error:
+        return str(error)

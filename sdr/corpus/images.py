@@ -1,35 +1,14 @@
-"""From a file to square RGB pixels: decode, put on a ground, resize the short side, crop the centre."""
+"""From a decoded picture to square RGB pixels: put on a ground, resize the short side, crop the centre."""
 
 import hashlib
-import io
-import struct
 from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-# What Pillow raises for files that are missing, cut short, damaged, huge or no images.
-DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
-
-
-def decode(source: Path | bytes, size: int | None = None) -> Image.Image:
-    """Decode an image file, or its bytes, completely.
-
-    Args:
-        source: a path, or the content of a file.
-        size: the side the picture will be resized to; a JPEG is then decoded at the coarsest DCT scale
-            that still has twice that many pixels a side, which saves most of the time.
-
-    Raises:
-        one of `DECODE_ERRORS`: the file cannot be read, is no image, or is cut short.
-    """
-    image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-    if size is not None:
-        image.draft(None, (2 * size, 2 * size))
-    image.load()
-    return image
+from sdr.corpus.decode import fault_of_the_file
+from sdr.corpus.depth import is_deep, to_8_bits
 
 
 def to_pixels(image: Image.Image, size: int, name: str) -> np.ndarray:
@@ -46,12 +25,17 @@ def to_pixels(image: Image.Image, size: int, name: str) -> np.ndarray:
 
 
 def flatten(image: Image.Image, colour: Callable[[float], tuple[int, int, int]]) -> Image.Image:
-    """Return the picture as RGB; what is transparent is filled with `colour(ink)`, ink = its mean grey, 0..255."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):  # more than 8 bits: Pillow would clip them
-        image = Image.fromarray(_to_8_bit(np.asarray(image, dtype=np.float32)))
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
+    """Return the picture as RGB; what is transparent is filled with `colour(ink)`, ink = its mean grey, 0..255.
+
+    Raises:
+        BadPicture: its palette or transparency makes no sense.
+    """
+    if is_deep(image):
+        image = to_8_bits(image)
+    with fault_of_the_file():
+        if "A" not in image.getbands() and "transparency" not in image.info:
+            return image.convert("RGB")
+        image = image.convert("RGBA")
     plain = Image.new("RGB", image.size, colour(_ink(image)))
     plain.paste(image, mask=image.getchannel("A"))
     return plain
@@ -77,11 +61,3 @@ def _ink(image: Image.Image) -> float:
     small = image.resize((16, 16), Image.Resampling.BOX)  # weighs by opacity
     opacity = np.asarray(small.getchannel("A"), dtype=np.float64)
     return float((np.asarray(small.convert("L")) * opacity).sum() / max(opacity.sum(), 1.0))
-
-
-def _to_8_bit(grey: np.ndarray) -> np.ndarray:
-    """Scale grey values of any range to 0..255: 16-bit files by 1/257, others by their own range."""
-    low, high = float(grey.min()), float(grey.max())
-    if 0 <= low and 255 < high <= 65535:
-        return np.round(grey / 257).astype(np.uint8)
-    return np.round((grey - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)

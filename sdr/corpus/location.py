@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from sdr.base.errors import UserError
+from sdr.corpus.walk import walk
 
 CORPUS = "SDR_DATA"  # root of the corpus
 TASKS = "SDR_DATA_TASKS"  # root of the tasks, one folder each
@@ -54,17 +55,9 @@ def _local(file: Path) -> dict[str, str]:
 
 
 def files(folder: Path) -> list[Path]:
-    """Return all files below the folder, sorted by path; names that begin with a dot are left out.
+    """Return the files of `walk`, sorted by path.
 
     Raises:
         UserError: a folder cannot be read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"{error.filename}: {error.strerror}; check its owner and mode") from None
-
-    found = []
-    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+    return [folder / path for path in walk(folder).files]

@@ -13,8 +13,9 @@ import numpy as np
 
 from sdr.base.errors import UserError
 from sdr.corpus import location
+from sdr.corpus.decode import BadPicture, decode
 from sdr.corpus.entries import THREADS
-from sdr.corpus.images import DECODE_ERRORS, decode, to_pixels
+from sdr.corpus.images import to_pixels
 from sdr.corpus.records import CONTENT, Kind, Records, write_records
 
 Store = Literal["decoded", "encoded", "files"]
@@ -121,8 +122,8 @@ class ImageStore:
         origin = self._records.value("origin", index)
         try:
             source = self._root / origin if self._store == "files" else self._records.content(index)
-            return to_pixels(decode(source, self._size), self._size, origin)
-        except DECODE_ERRORS as error:
+            return to_pixels(decode(source, self._size, upright=True).image, self._size, origin)
+        except BadPicture as error:
             if self._store == "files":
                 raise UserError(f"{self._root / origin}: cannot be read any more: {error}; {_AGAIN}") from None
             raise UserError(

@@ -1,7 +1,6 @@
 """Prepare a detection set: read its annotations, check every picture, write both."""
 
 import hashlib
-import io
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm import tqdm
 
 from sdr.base.errors import UserError
 from sdr.corpus import location
+from sdr.corpus.decode import BadPicture, header, orientation, read
 from sdr.corpus.entries import CHUNK, THREADS, Skipped
-from sdr.corpus.images import DECODE_ERRORS
 from sdr.detect import coco, own_voc, scenes, voc
 from sdr.detect.files import look
 from sdr.detect.sets import (
@@ -133,12 +132,10 @@ def _read(sample: Sample, own: bool) -> tuple[str, bytes] | str:
     """
     annotation, picture = sample
     try:
-        content = picture.read_bytes()
+        content = read(picture)
         pixels = to_rgb(content)
         turn = _orientation(content) if own else None
-    except UnidentifiedImageError:
-        return "not an image"
-    except DECODE_ERRORS as error:
+    except BadPicture as error:
         return str(error)
     digest = hashlib.sha256(content).hexdigest()
     stated = (annotation.height, annotation.width)
@@ -176,9 +173,9 @@ _TRANSPOSING = {_UPRIGHT[value] for value in (5, 6, 7, 8)}
 
 
 def _orientation(content: bytes) -> Image.Transpose | None:
-    """What shows a picture upright; None if it is so."""
-    with Image.open(io.BytesIO(content)) as image:
-        return _UPRIGHT.get(image.getexif().get(0x0112))
+    """What shows a picture upright; None if it is so, as a TIFF always is: Pillow turns it as it decodes it."""
+    image = header(content)
+    return None if image.format == "TIFF" else _UPRIGHT.get(orientation(image))
 
 
 def _count(annotations: list[Annotation], classes: tuple[str, ...], difficult: bool) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from sdr.corpus.images import decode
+from sdr.corpus.decode import decode
 from sdr.sources import builtin
 from sdr.sources.builtin import maps, photographs
 from sdr.sources.builtin.pictures import chance, shuffled, which_part
@@ -127,7 +127,7 @@ def _grounds() -> dict[str, list[Image.Image]]:
     """Return square crops of photographs and of a map, for "train" (and val) and for "test"."""
     crops: dict[str, list[Image.Image]] = {"train": [], "test": []}
     for package, path in photographs.TASK:
-        image = decode(shipped(package, path)).convert("RGB")
+        image = decode(shipped(package, path)).image.convert("RGB")
         for example in which_part(path, image, f"ground {path}", CROPS, (LONG // 2, LONG)):
             crops[example.split].append(example.image)
     for example in maps.task():

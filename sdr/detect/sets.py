@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 
 from sdr.base.errors import UserError
 from sdr.base.params import Section
-from sdr.corpus.images import decode, flatten
+from sdr.corpus.decode import decode
+from sdr.corpus.images import flatten
 
 # Split → the parts it is made of, in this order. A part is YEAR_LIST of VOC.
 SPLITS = {
@@ -219,9 +220,9 @@ def to_rgb(content: bytes) -> np.ndarray:
     """Decode an image file's bytes completely: H×W×3 uint8.
 
     Raises:
-        one of `images.DECODE_ERRORS`: it is no image, or cut short.
+        BadPicture: it is no image, or cut short.
     """  # the pixels as they lie in the file: `prepare` has looked at EXIF's orientation
-    return np.array(flatten(decode(content), lambda ink: (255, 255, 255)))
+    return np.array(flatten(decode(content).image, lambda ink: (255, 255, 255)))
 
 
 def encode(pixels: np.ndarray) -> bytes:

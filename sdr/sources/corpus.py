@@ -14,8 +14,9 @@ from sdr.base.errors import UserError
 from sdr.base.outputs import write_json
 from sdr.base.params import Section
 from sdr.corpus import location
+from sdr.corpus.decode import BadPicture, decode
 from sdr.corpus.entries import Entry, Loaded, Skipped, from_image, read_all
-from sdr.corpus.images import decode, flatten, ground
+from sdr.corpus.images import flatten, ground
 from sdr.corpus.store import Store, write_images
 from sdr.sources import builtin, folder, torchvision_source
 
@@ -69,7 +70,7 @@ def prepare(data: Data, target: Path) -> dict:
         )
     dropped: Counter = Counter()
     domains: Counter = Counter()
-    entries, where = _source(data.source, dropped)
+    entries, where, remarks = _source(data.source, dropped)
     skipped = Skipped(data.max_bad_fraction, where)
     entries = (entry._replace(load=partial(_load, entry, data.reencode)) for entry in entries)
 
@@ -91,6 +92,9 @@ def prepare(data: Data, target: Path) -> dict:
         **how,
         "domains": dict(domains),
         "skipped": skipped.reasons,
+        "turned": len(skipped.noted.get("turned", ())),
+        "few_levels": len(skipped.noted.get("few levels", ())),
+        "warnings": [*skipped.remarks(), *remarks],
         "duplicates_dropped": dropped["near-duplicate"] + dropped["like a task"],
         "like_a_task_dropped": dropped["like a task"],
         "blank_dropped": dropped["blank"],
@@ -102,7 +106,10 @@ def prepare(data: Data, target: Path) -> dict:
 
 def _load(entry: Entry, reencode: Reencode | None, size: int) -> Loaded:
     """Read a picture; what is kept of its file is encoded again if asked."""
-    entry.origin.encode()  # a ValueError if the name is not UTF-8: it could not be written
+    try:
+        entry.origin.encode()
+    except UnicodeEncodeError:
+        raise BadPicture("its name is not UTF-8 and could not be written; rename it") from None
     loaded = entry.load(size)
     if reencode is None or min(loaded.width, loaded.height) <= reencode.side:
         return loaded
@@ -111,7 +118,7 @@ def _load(entry: Entry, reencode: Reencode | None, size: int) -> Loaded:
 
 def encode_again(content: bytes, origin: str, how: Reencode) -> bytes:
     """Return a picture as JPEG, its short side resized (bicubic) to `how.side`; a transparent one on its ground."""
-    image = flatten(decode(content, how.side), lambda ink: ground(origin, ink))
+    image = flatten(decode(content, how.side, upright=True).image, lambda ink: ground(origin, ink))
     scale = how.side / min(image.size)
     image = image.resize([round(scale * side) for side in image.size], Image.Resampling.BICUBIC)
     encoded = io.BytesIO()
@@ -119,16 +126,18 @@ def encode_again(content: bytes, origin: str, how: Reencode) -> bytes:
     return encoded.getvalue()
 
 
-def _source(source: str, dropped: Counter) -> tuple[Iterator[Entry], str]:
-    """Return the entries of a source and how to call it in a message."""
+def _source(source: str, dropped: Counter) -> tuple[Iterator[Entry], str, list[str]]:
+    """Return the entries of a source, how to call it in a message, and what is to be known of its folder."""
     if source == "builtin":
-        return _builtin(dropped), "built-in corpus"
+        return _builtin(dropped), "built-in corpus", []
     root = location.root(location.CORPUS)
     if source == "folder":
-        return iter(folder.tree(root)), str(root)
+        entries, remarks = folder.tree(root)
+        return iter(entries), str(root), remarks
     if source == "imagenet":
-        return iter(folder.imagenet(root)), str(root / "train")
-    return torchvision_source.entries(source.removeprefix("torchvision:"), root), f"{source} in {root}"
+        entries, remarks = folder.imagenet(root)
+        return iter(entries), str(root / "train"), remarks
+    return torchvision_source.entries(source.removeprefix("torchvision:"), root), f"{source} in {root}", []
 
 
 def _builtin(dropped: Counter) -> Iterator[Entry]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from sdr.base.outputs import sha256
+from sdr.base.shown import shown
 from sdr.corpus import location
-from sdr.corpus.images import DECODE_ERRORS
+from sdr.corpus.decode import BadPicture, header
 
 SAMPLE = 400  # files whose headers are read
 HASHED = 2000  # files that are hashed, at most
@@ -69,11 +69,9 @@ def look(folder: Path) -> Look:
     sample = np.unique(np.linspace(0, len(files) - 1, min(SAMPLE, len(files))).astype(int)) if files else []
     for i in sample:
         try:
-            with Image.open(files[i]) as image:
-                sides.append(min(image.size))
-        except DECODE_ERRORS as error:
-            reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else error
-            unread.append(f"{names[i]}: {reason}")
+            sides.append(min(header(files[i]).size))
+        except BadPicture as error:
+            unread.append(f"{shown(names[i])}: {error}")
     return Look(
         folder,
         files,

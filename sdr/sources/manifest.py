@@ -17,6 +17,7 @@ from sdr.base import outputs
 from sdr.base.errors import UserError
 from sdr.base.outputs import output_file
 from sdr.corpus.entries import THREADS
+from sdr.corpus.walk import walk
 
 COLUMNS = ("path", "bytes", "mtime_ns", "sha256")
 # Any file name comes back as it was.
@@ -37,8 +38,7 @@ Files = dict[str, File]  # by path, relative to a root
 def scan(root: Path, folders: Iterable[str]) -> Files:
     """Look at every file below `root`/FOLDER, for each of `folders` (one may be a file itself), without reading.
 
-    These are the files that `location.files` finds: linked folders are followed, names that begin with a dot are
-    left out. `os.scandir` takes a sixth of the time.
+    These are the files that `sdr.corpus.walk` finds in each folder.
 
     Raises:
         UserError: a folder is missing or cannot be read.
@@ -48,7 +48,7 @@ def scan(root: Path, folders: Iterable[str]) -> Files:
         if (root / folder).is_file():
             found[folder] = _look((root / folder).stat)
         else:
-            _walk(root / folder, folder, found)
+            found |= {f"{folder}/{path}": _look(stat) for path, stat in walk(root / folder).files.items()}
     return dict(sorted(found.items()))
 
 
@@ -108,27 +108,6 @@ def differing(listed: Files, found: Files) -> list[str]:
 
 def _stat(files: Files, path: str) -> tuple | None:
     return files[path][:2] if path in files else None
-
-
-def _walk(folder: Path | str, name: str, found: Files) -> None:
-    try:
-        with os.scandir(folder) as inside:
-            for entry in inside:
-                if entry.name.startswith("."):
-                    continue
-                if _is_folder(entry):
-                    _walk(entry.path, f"{name}/{entry.name}", found)
-                else:
-                    found[f"{name}/{entry.name}"] = _look(entry.stat)
-    except OSError as error:
-        raise UserError(f"{error.filename}: {error.strerror}; check its owner and mode") from None
-
-
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # links in a circle
-        return False
 
 
 def _look(stat: Callable[[], os.stat_result]) -> File:

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from sdr.base.errors import UserError
+from sdr.corpus.decode import BadPicture, fault_of_the_file
 from sdr.corpus.entries import Entry, Loaded, from_image
 
 
@@ -51,8 +52,9 @@ def _entries(name: str, dataset: Any) -> Iterator[Entry]:
 
 
 def _load(dataset: Any, index: int, origin: str, size: int) -> Loaded:
-    item = dataset[index]
+    with fault_of_the_file():
+        item = dataset[index]
     image = item[0] if isinstance(item, tuple) else item
     if not isinstance(image, Image.Image):
-        raise ValueError(f"a {type(image).__name__} and not a picture")
+        raise BadPicture(f"a {type(image).__name__} and not a picture")
     return from_image(image, origin, size)

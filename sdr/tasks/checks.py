@@ -4,8 +4,7 @@ And how far raw pixels go in it: the accuracy that features have to beat.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -15,7 +14,6 @@ from sdr.corpus.entries import Entry
 from sdr.tasks.readers.reader import Reader, Splits
 from sdr.tasks.task import split_labels
 
-EXAMPLES = 10
 NEIGHBOURS = 5
 SIDE = 32
 MOST_TRAIN, MOST_TEST = 5000, 2000  # evenly spaced images of larger splits
@@ -87,36 +85,37 @@ def check_classes(name: str, listed: Splits, kept: Splits, several: bool, offici
     return sorted(train)
 
 
-def overlap(pictures: Mapping[str, Sequence[tuple[str, str]]]) -> dict:
-    """Report pictures that are in more than one split, and copies inside a split, by content hash.
+def joined_labels(labels: Iterable[str]) -> list[str]:
+    """Return the labels that look like several in one text, such as `cat,dog`, sorted.
+
+    Each of their parts is a class by itself, or part of another text with the same separator.
+    """
+    known = set(labels)
+    found = []
+    for mark in (",", "|", "/", "+", "&", "\t"):
+        parts = {label: [part.strip() for part in label.split(mark)] for label in known if mark in label}
+        seen = Counter(part for pieces in parts.values() for part in set(pieces))
+        found += [
+            label
+            for label, pieces in parts.items()
+            if all(part and (part in known or seen[part] > 1) for part in pieces)
+        ]
+    return sorted(set(found))
+
+
+def torn(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Return pairs of origins of pictures with the same content and different labels.
 
     Args:
-        pictures: split → (origin, sha256) of each picture.
-
-    Returns:
-        "overlap": "A-B" → number of contents that both splits have, for each pair of splits;
-        "overlap_examples": "A-B" → origins of up to 10 of them, as pairs;
-        "duplicates": split → number of pictures that are copies of an earlier one in it;
-        "duplicate_examples": split → origins of up to 10 copies, as pairs (earlier, copy).
+        rows: (origin, sha256, label) of each picture.
     """
-    first: dict[str, dict[str, str]] = {}  # split → sha256 → origin
-    copies: dict[str, list[list[str]]] = {}
-    for split, rows in pictures.items():
-        first[split], copies[split] = {}, []
-        for origin, sha256 in rows:
-            if sha256 in first[split]:
-                copies[split].append([first[split][sha256], origin])
-            first[split].setdefault(sha256, origin)
-    shared = {
-        f"{a}-{b}": [[origin, first[b][sha256]] for sha256, origin in first[a].items() if sha256 in first[b]]
-        for a, b in combinations(first, 2)
-    }
-    return {
-        "overlap": {pair: len(found) for pair, found in shared.items()},
-        "overlap_examples": {pair: found[:EXAMPLES] for pair, found in shared.items() if found},
-        "duplicates": {split: len(found) for split, found in copies.items()},
-        "duplicate_examples": {split: found[:EXAMPLES] for split, found in copies.items() if found},
-    }
+    first: dict[str, tuple[str, str]] = {}
+    pairs = []
+    for origin, sha256, label in rows:
+        before = first.setdefault(sha256, (origin, label))
+        if before[1] != label:
+            pairs.append((before[0], origin))
+    return pairs
 
 
 def raw_knn(train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray) -> float:

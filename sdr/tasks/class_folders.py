@@ -1,6 +1,8 @@
-"""Labelled pictures in a folder of class sub-folders, FOLDER/CLASS/*: a split of a task, or all there is."""
+"""ClassFolders pictures in a folder of class sub-folders, FOLDER/CLASS/*: a split of a task, or all there is."""
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -8,34 +10,71 @@ import numpy as np
 from tqdm import tqdm
 
 from sdr.base.errors import UserError
-from sdr.corpus import location
+from sdr.base.shown import normal, shown
 from sdr.corpus.entries import Entry, Skipped, read_all
+from sdr.corpus.walk import Found, walk
+from sdr.tasks.checks import torn
+from sdr.tasks.copies import first_of_each, look_alikes_within
+from sdr.tasks.copies import said as told
 from sdr.tasks.image import from_file
+from sdr.tasks.labelled import class_places, splits_taken_for_classes
 from sdr.tasks.pack import Pack
 
 
-def class_entries(folder: Path, root: Path) -> list[Entry]:
-    """Return the pictures below each class folder, the class as their domain; origins are relative to `root`.
+@dataclass(frozen=True)
+class ClassFolders:
+    """Pictures of class folders.
+
+    Attributes:
+        images: `N×S×S×3` uint8, memory-mapped.
+        targets: int64 N.
+        classes: the C names, sorted, in one Unicode form.
+        paths: N, relative to the folder.
+        hashes: N, SHA-256 of the files.
+        thumbnails: N, `sdr.corpus.thumbnail` each.
+        remarks: what is to be known of them, a sentence each.
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+    classes: list[str]
+    paths: list[str]
+    hashes: list[str]
+    thumbnails: list[np.ndarray | None]
+    remarks: list[str]
+
+
+def class_entries(folder: Path, root: Path, remarks: list[str] | None = None) -> list[Entry]:
+    """Return the pictures below each class folder, the class as their domain.
+
+    Args:
+        folder: holds the class folders. Two whose names differ only in their Unicode form are one class.
+        root: what origins are relative to.
+        remarks: is told what was left out, a sentence each.
 
     Raises:
         UserError: a class folder is empty, or its name cannot be a label.
     """
-    entries = []
-    for place in _places(folder):
+    found, places = walk(folder), class_places(folder)
+    for place in places:
         if ";" in place.name:
-            raise UserError(f"{place}: a class's name cannot hold a `;`, which separates labels; rename it")
-        paths = location.files(place)
-        if not paths:
-            raise UserError(f"{place}: this class folder is empty; put images into it or remove it")
-        for path in paths:
-            origin = path.relative_to(root).as_posix()
-            entries.append(Entry(place.name, origin, partial(from_file, path, origin)))
+            raise UserError(f"{shown(place)}: a class's name cannot hold a `;`, which separates labels; rename it")
+    entries = list(_entries(found, folder, root, {place.name for place in places}))
+    filled = {Path(entry.origin).relative_to(folder.relative_to(root)).parts[0] for entry in entries}
+    for place in places:
+        if place.name not in filled:
+            why = "leads to pictures of another class" if place.is_symlink() and any(place.iterdir()) else "is empty"
+            raise UserError(f"{shown(place)}: this class folder {why}; put images into it or remove it")
+    if remarks is not None:
+        beside = len(found.files) - len(entries)
+        remarks += found.remarks()
+        remarks += [f"{beside:,} files lie in no class folder of {shown(folder)}, and were left out"] if beside else []
     return entries
 
 
 def read_class_folders(
-    folder: Path, size: int, max_bad_fraction: float, target: Path
-) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
+    folder: Path, size: int, max_bad_fraction: float, target: Path, *, fewest: int = 2, least: int = 2
+) -> ClassFolders:
     """Read the pictures as a task's are read: short side to `size`, centre crop.
 
     Args:
@@ -43,38 +82,107 @@ def read_class_folders(
         size: side S of the result, pixels.
         max_bad_fraction: share of unreadable files that are left out.
         target: file to keep the pixels in, NAME.npy, in an existing folder.
-
-    Returns:
-        images `N×S×S×3` uint8, memory-mapped from `target`; targets int64 N; the C classes, sorted; paths, N.
+        fewest: classes that there must be.
+        least: readable pictures that a class must have.
 
     Raises:
-        UserError: no such folder, fewer than two classes, an empty one, one with a single readable picture, or too
-            many unreadable files.
+        UserError: no such folder, splits in place of classes, too few classes, an empty one, one with too few readable
+            pictures, or too many unreadable files.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: not found; it should hold a folder for each class, with its pictures")
-    classes = [place.name for place in _places(folder)]
-    if len(classes) < 2:
-        raise UserError(f"{folder}: {len(classes)} class folders; it should hold at least two, CLASS/*, with pictures")
-    entries = class_entries(folder, folder)
-    skipped = Skipped(max_bad_fraction, str(folder), "--max-bad-fraction")
-    labels, kept = [], []
+        raise UserError(f"{shown(folder)}: not found; it should hold a folder for each class, with its pictures")
+    if splits := splits_taken_for_classes(folder):
+        raise UserError(
+            f"{shown(folder)}: {' and '.join(map(shown, splits))} are splits of a task and no classes; "
+            f"give one of them: {shown(folder / splits[-1])}"
+        )
+    places = class_places(folder)
+    if len(places) < fewest:
+        raise UserError(
+            f"{shown(folder)}: {len(places)} class folders; it should hold at least {fewest}, CLASS/*, with pictures"
+        )
+    remarks: list[str] = []
+    entries = class_entries(folder, folder, remarks)
+    return _read(folder, entries, remarks, size, max_bad_fraction, target, least)
+
+
+def without_copies(found: ClassFolders) -> tuple[ClassFolders, list[str]]:
+    """Leave out what has the content of an earlier picture, so that no picture is judged by its copy; say how many.
+
+    Pictures that only look like another one stay, and are told of: they may be copies that were saved again.
+
+    Raises:
+        UserError: a class has no two different pictures.
+    """
+    rows = first_of_each(found.hashes)
+    kept = replace(
+        found,
+        images=found.images[rows] if len(rows) < len(found.paths) else found.images,
+        targets=found.targets[rows],
+        paths=[found.paths[row] for row in rows],
+        hashes=[found.hashes[row] for row in rows],
+        thumbnails=[found.thumbnails[row] for row in rows],
+    )
+    counts = np.bincount(kept.targets, minlength=len(found.classes))
+    if counts.min() < 2:
+        raise UserError(
+            f"{shown(found.classes[counts.argmin()])}: all pictures of this class have the same content, or that of another "
+            "class's; it needs two different ones"
+        )
+    said = []
+    if copies := len(found.paths) - len(rows):
+        said.append(f"{copies:,} of {len(found.paths):,} pictures are copies of another one, and were left out")
+    alike = [(kept.paths[i], kept.paths[j]) for i, j in look_alikes_within(kept.thumbnails)]
+    said += told("pictures look like another one: the scores are worth little if they are copies saved again", alike)
+    rows = zip(found.paths, found.hashes, (found.classes[target] for target in found.targets), strict=True)
+    said += told("pictures have the content of another one and another label", torn(rows))
+    return kept, said
+
+
+def _read(
+    folder: Path,
+    entries: list[Entry],
+    remarks: list[str],
+    size: int,
+    max_bad_fraction: float,
+    target: Path,
+    least: int,
+) -> ClassFolders:
+    classes = sorted({entry.domain for entry in entries})
+    number = {name: index for index, name in enumerate(classes)}
+    skipped = Skipped(max_bad_fraction, shown(folder), "--max-bad-fraction")
+    labels, paths, hashes, thumbnails = [], [], [], []
     with Pack(target, size) as pack:
         bar = tqdm(entries, desc="reading", unit=" images", disable=None)
         for entry, loaded in read_all(bar, size, skipped):
             pack.append(loaded.pixels)
-            labels.append(classes.index(entry.domain))
-            kept.append(entry.origin)
-    skipped.check(len(kept))
+            labels.append(number[entry.domain])
+            paths.append(entry.origin)
+            hashes.append(loaded.sha256)
+            thumbnails.append(loaded.thumbnail)
+    skipped.check(len(paths))
     counts = Counter(labels)
     for label, name in enumerate(classes):
-        if counts[label] < 2:
+        if counts[label] < least:
+            scored = ", for each is scored by the others" if least > 1 else ""
             raise UserError(
-                f"{folder / name}: {counts[label]} readable pictures; a class needs at least two, for each is scored by the others"
+                f"{shown(folder / name)}: {counts[label]} readable pictures; a class needs at least {least}{scored}"
             )
     images = np.load(target, mmap_mode="r", allow_pickle=False)
-    return images, np.array(labels, dtype=np.int64), classes, kept
+    said = [*remarks, *skipped.remarks()]
+    if skipped.reasons:
+        said.append(f"{len(skipped.reasons):,} files could not be read and were left out, such as {skipped.reasons[0]}")
+    return ClassFolders(images, np.array(labels, dtype=np.int64), classes, paths, hashes, thumbnails, said)
 
 
-def _places(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+def _entries(found: Found, folder: Path, root: Path, classes: set[str]) -> Iterable[Entry]:
+    for path in found.files:
+        name, _, inside = path.partition("/")
+        if inside and name in classes:
+            yield _entry(folder, root, path, normal(name))
+
+
+def _entry(folder: Path, root: Path, path: str, label: str) -> Entry:
+    place = folder / path
+    origin = place.relative_to(root).as_posix()
+    return Entry(label, origin, partial(from_file, place, origin))

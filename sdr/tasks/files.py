@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from sdr.base.errors import UserError
+from sdr.base.shown import shown
 from sdr.corpus import location
+from sdr.corpus.walk import hidden
 from sdr.sources import manifest
 from sdr.sources.builtin_packages import PACKAGES
 from sdr.sources.watched import Watched, installed
@@ -70,12 +72,21 @@ def look(name: str, spec: TaskSpec) -> Watched:
     missing = [folder for folder in folders if not (root / folder).exists()]
     if missing:
         raise UserError(_say_missing(name, spec, root, missing))
-    return Watched("tasks", name, root, manifest.scan(root, folders))
+    parts = folders if spec.source not in OWN else _parts(root, folders[0])
+    return Watched("tasks", name, root, manifest.scan(root, parts))
 
 
 def _folders(name: str, spec: TaskSpec) -> tuple[str, ...]:
     reader = reader_of(name, spec)
     return reader.folders if reader else (spec.folder or name,)
+
+
+def _parts(root: Path, folder: str) -> list[str]:
+    """What a task's own folder holds, each a walk of its own, as for the readers: links may lead from one split to another."""
+    try:
+        return [f"{folder}/{place.name}" for place in sorted((root / folder).iterdir()) if not hidden(place.name)]
+    except OSError as error:
+        raise UserError(f"{shown(error.filename)}: {error.strerror}; check its owner and mode") from None
 
 
 def _say_missing(name: str, spec: TaskSpec, root: Path, missing: list[str]) -> str:

@@ -13,8 +13,11 @@ import csv
 from pathlib import Path
 
 from sdr.base.errors import UserError
+from sdr.base.shown import normal
+from sdr.corpus.walk import hidden
 
 SPLITS = ("train", "val", "test")
+SPLIT_NAMES = frozenset((*SPLITS, "training", "valid", "validation", "dev", "testing"))
 
 
 def splits_of(folder: Path) -> dict[str, Path]:
@@ -43,14 +46,29 @@ def splits_of(folder: Path) -> dict[str, Path]:
 def classes_of(place: Path) -> list[str]:
     """The classes of one split, sorted, by its folders' names or its table; nothing is read but that."""
     if place.is_dir():
-        return sorted(path.name for path in place.iterdir() if path.is_dir() and path.name[0] != ".")
+        return sorted({normal(path.name) for path in class_places(place)})
     with place.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         head, *rows = list(csv.reader(file)) or [[]]
     column = columns_of(place)[1]
     where = head.index(column) if column in head else 1  # a list of paths and labels may do without a first line
     if column not in head:
         rows = [head, *rows]
-    return sorted({row[where].strip() for row in rows if len(row) > where} - {""})
+    return sorted({normal(row[where].strip()) for row in rows if len(row) > where} - {""})
+
+
+def class_places(folder: Path) -> list[Path]:
+    """The sub-folders that stand for classes, sorted."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not hidden(path.name))
+
+
+def splits_taken_for_classes(folder: Path) -> list[str]:
+    """Return the sub-folders of a folder that are splits and not classes, such as train and test; mostly there are none.
+
+    They are if they are called so and hold folders themselves. One alone among other folders may be a class.
+    """
+    places = class_places(folder)
+    splits = [place.name for place in places if place.name.lower() in SPLIT_NAMES and class_places(place)]
+    return splits if len(splits) > 1 or len(splits) == len(places) else []
 
 
 def columns_of(table: Path) -> tuple[str, str]:

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from sdr.base.errors import UserError
+from sdr.base.shown import normal
 from sdr.corpus.entries import Entry
+from sdr.corpus.walk import hidden
 from sdr.tasks.image import from_file
 
 
@@ -30,7 +32,7 @@ def read_list(table: Path, columns: tuple[str, str], top: Path, several: bool, c
     for line, path, joined in _rows(table, columns):
         where = f"{table}:{line}"
         place = Path(os.path.normpath(table.parent / path))
-        if top not in place.parents or any(part.startswith(".") for part in place.relative_to(top).parts):
+        if top not in place.parents or any(map(hidden, place.relative_to(top).parts)):
             raise UserError(
                 f"{where}: `{path}` is no visible path in {top}; put the pictures there, or link their folder"
             )
@@ -40,7 +42,7 @@ def read_list(table: Path, columns: tuple[str, str], top: Path, several: bool, c
                 "labels are joined by `;`"
             )
         lines[place] = line
-        labels = list(dict.fromkeys(label.strip() for label in joined.split(";") if label.strip()))
+        labels = list(dict.fromkeys(normal(label.strip()) for label in joined.split(";") if label.strip()))
         if not several and len(labels) != 1:
             raise UserError(f"{where}: {path} has {len(labels)} labels; give it one, or the task the metric `map`")
         unknown = [label for label in labels if classes is not None and label not in classes]
@@ -61,7 +63,7 @@ def read_classes(path: Path) -> set[str] | None:
         return None
     classes: set[str] = set()
     for line, text in enumerate(_text(path), start=1):
-        label = text.strip()
+        label = normal(text.strip())
         if label in classes or ";" in label:
             problem = "holds a `;`, which separates labels" if ";" in label else "is listed twice"
             raise UserError(f"{path}:{line}: class `{label}` {problem}; correct the line")

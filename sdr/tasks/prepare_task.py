@@ -3,16 +3,19 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from sdr.base.errors import UserError
+from sdr.base.shown import shown
 from sdr.corpus.entries import Entry, Skipped, read_all
 from sdr.sources.manifest import Files
 from sdr.sources.watched import check_files, check_read
-from sdr.tasks.checks import check_classes, check_sizes, count, overlap, raw_knn
+from sdr.tasks.checks import check_classes, check_sizes, count, joined_labels, raw_knn, torn
+from sdr.tasks.copies import compare_looks, look_report, overlap, said
 from sdr.tasks.files import look, reader_of
 from sdr.tasks.pack import Pack
 from sdr.tasks.readers.reader import Reader, Splits
@@ -20,7 +23,15 @@ from sdr.tasks.sources import read_splits
 from sdr.tasks.task import SPLITS, Task, TaskSpec
 
 
-def prepare_task(name: str, spec: TaskSpec, size: int, max_bad_fraction: float, manifest: Files, target: Path) -> dict:
+def prepare_task(
+    name: str,
+    spec: TaskSpec,
+    size: int,
+    max_bad_fraction: float,
+    manifest: Files,
+    target: Path,
+    corpus: tuple[Sequence[str], Sequence[np.ndarray | None]] | None = None,
+) -> dict:
     """Write SPLIT.npy (n×S×S×3 uint8), labels.csv and meta.json into `target`; return meta.
 
     Args:
@@ -30,6 +41,7 @@ def prepare_task(name: str, spec: TaskSpec, size: int, max_bad_fraction: float, 
         max_bad_fraction: share of unreadable files that are skipped.
         manifest: the task's files as they should be.
         target: an empty folder.
+        corpus: origins and thumbnails of the corpus, which a person's own task is compared with.
 
     Raises:
         UserError: unknown source, files that differ from the manifest, a split that is missing or has not its
@@ -38,16 +50,18 @@ def prepare_task(name: str, spec: TaskSpec, size: int, max_bad_fraction: float, 
     reader, several = reader_of(name, spec), spec.metric == "map"
     check_files(look(name, spec), manifest)
     dropped: Counter = Counter()
-    listed = read_splits(name, spec, dropped)
+    remarks: list[str] = []
+    listed = read_splits(name, spec, dropped, remarks)
     if reader and not spec.partial:
         check_sizes(name, spec.source, reader, listed)
     side = min(size, reader.side) if reader and reader.side else size
     skipped = Skipped(max_bad_fraction, f"task {name}")
     kept: Splits = {}
     pictures: dict[str, list[tuple[str, str]]] = {}  # split → (origin, sha256)
+    looks: dict[str, list[np.ndarray | None]] = {}  # split → thumbnails
     for split in (split for split in SPLITS if split in listed):
         entries = tqdm(listed[split], desc=f"prepare {name} {split}", unit=" images", disable=None)
-        kept[split], hashes = _write_split(target / f"{split}.npy", entries, side, skipped)
+        kept[split], hashes, looks[split] = _write_split(target / f"{split}.npy", entries, side, skipped)
         pictures[split] = [(entry.origin, sha256) for entry, sha256 in zip(kept[split], hashes, strict=True)]
         check_read("tasks", name, manifest, pictures[split])
     skipped.check(sum(map(len, kept.values())))
@@ -63,22 +77,32 @@ def prepare_task(name: str, spec: TaskSpec, size: int, max_bad_fraction: float, 
         "duplicates_dropped": dropped["near-duplicate"],
         "blank_dropped": dropped["blank"],
         "partial": _partial(reader, kept),
+        "turned": len(skipped.noted.get("turned", ())),
+        "few_levels": len(skipped.noted.get("few levels", ())),
         **overlap(pictures),
     }
-    meta["warnings"] = list(_warnings(meta, reader, count(kept["train"], several)))
+    counts = count(kept["train"], several)
+    meta["warnings"] = [*_warnings(meta, reader, counts), *remarks, *skipped.remarks()]
+    if reader is None:
+        alike = compare_looks(pictures, looks, corpus) if spec.source != "builtin" else {}
+        meta |= look_report(alike)
+        meta["warnings"] += [*_own_warnings(counts, kept, pictures, alike)]
     _write(target, kept, meta)
     return meta
 
 
-def _write_split(path: Path, entries: Iterable[Entry], size: int, skipped: Skipped) -> tuple[list[Entry], list[str]]:
-    """Write the images that can be read; return their entries and hashes."""
-    kept, hashes = [], []
+def _write_split(
+    path: Path, entries: Iterable[Entry], size: int, skipped: Skipped
+) -> tuple[list[Entry], list[str], list[np.ndarray | None]]:
+    """Write the images that can be read; return their entries, hashes and thumbnails."""
+    kept, hashes, looks = [], [], []
     with Pack(path, size) as pack:
         for entry, loaded in read_all(entries, size, skipped):
             pack.append(loaded.pixels)
             kept.append(entry)
             hashes.append(loaded.sha256)
-    return kept, hashes
+            looks.append(loaded.thumbnail)
+    return kept, hashes, looks
 
 
 def _meta(name: str, spec: TaskSpec, kept: Splits, classes: list[str]) -> dict:
@@ -115,7 +139,7 @@ def _warnings(meta: dict, reader: Reader | None, train: Counter) -> Iterator[str
         yield f"{len(meta['skipped']):,} files could not be read and were left out, such as {meta['skipped'][0]}"
     for pair, n in meta["overlap"].items():
         if n:
-            example = " and ".join(meta["overlap_examples"][pair][0])
+            example = " and ".join(map(shown, meta["overlap_examples"][pair][0]))
             yield f"{n:,} images are in both splits of {pair}, such as {example}"
     copies = sum(meta["duplicates"].values())
     if copies:
@@ -123,6 +147,21 @@ def _warnings(meta: dict, reader: Reader | None, train: Counter) -> Iterator[str
     single = sorted(label for label, n in train.items() if n < 2)
     if single:
         yield f"one training image only of class {', '.join(single)}"
+
+
+def _own_warnings(counts: Counter, kept: Splits, pictures: dict, alike: dict) -> Iterator[str]:
+    """Say what is odd about the labels and looks of a person's own pictures."""
+    if joined := joined_labels(counts):
+        yield (
+            f"{len(joined):,} labels look like several in one, such as `{shown(joined[0])}`: several labels of a picture are "
+            "joined by `;`, with the metric map"
+        )
+    labelled = (
+        (*pair, entry.domain) for split in kept for pair, entry in zip(pictures[split], kept[split], strict=True)
+    )
+    yield from said("pictures have the content of another one and another label", torn(labelled))
+    for parts, found in alike.items():
+        yield from said(f"pictures of {parts} look like another one (meta.json: look_alike_examples)", found)
 
 
 def _write(target: Path, kept: Splits, meta: dict) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from sdr.base.errors import UserError
+from sdr.base.shown import shown
 from sdr.corpus import location
 from sdr.corpus.entries import Entry
 from sdr.sources import builtin
@@ -12,12 +13,13 @@ from sdr.tasks.class_folders import class_entries
 from sdr.tasks.files import reader_of
 from sdr.tasks.hold_out_test import hold_out_test
 from sdr.tasks.image import from_picture
+from sdr.tasks.labelled import splits_taken_for_classes
 from sdr.tasks.lists import read_classes, read_list
 from sdr.tasks.readers.reader import Splits
 from sdr.tasks.task import SPLITS, TaskSpec, split_labels
 
 
-def read_splits(name: str, spec: TaskSpec, dropped: Counter) -> Splits:
+def read_splits(name: str, spec: TaskSpec, dropped: Counter, remarks: list[str] | None = None) -> Splits:
     """Return the labelled entries of a task's splits: train, test, and val where there is one.
 
     The origin of a file is its path relative to $SDR_DATA_TASKS, as in the task's manifest.
@@ -26,6 +28,7 @@ def read_splits(name: str, spec: TaskSpec, dropped: Counter) -> Splits:
         name: the task's name in `tasks`.
         spec: its entry there.
         dropped: counts what a built-in task leaves out.
+        remarks: is told what of a person's own folders was left out.
 
     Raises:
         UserError: the task or one of its splits is missing, empty, or not laid out as its source asks for.
@@ -36,7 +39,8 @@ def read_splits(name: str, spec: TaskSpec, dropped: Counter) -> Splits:
     root = location.root(location.TASKS)
     if reader is not None:
         return reader.read(root)
-    read = _lists if spec.source == "csv" else _folders
+    remarks = [] if remarks is None else remarks
+    read = _lists if spec.source == "csv" else partial(_folders, remarks)
     splits = read(root / (spec.folder or name), spec.metric == "map", spec.test_fraction is not None)
     if spec.test_fraction is None:
         return splits
@@ -71,7 +75,7 @@ def _lists(top: Path, several: bool, test_held_out: bool) -> Splits:
     return splits
 
 
-def _folders(top: Path, several: bool, test_held_out: bool) -> Splits:
+def _folders(remarks: list[str], top: Path, several: bool, test_held_out: bool) -> Splits:
     """Read SPLIT/CLASS/*, or SPLIT/labels.csv with columns file,label; without any split, and none needed, the same at the top."""
     splits = {}
     for split in SPLITS:
@@ -82,7 +86,11 @@ def _folders(top: Path, several: bool, test_held_out: bool) -> Splits:
         if table.exists():
             splits[split] = read_list(table, ("file", "label"), top, several, None)
         elif folder.is_dir():
-            splits[split] = class_entries(folder, top.parent)
+            if inner := splits_taken_for_classes(folder):
+                raise UserError(
+                    f"task {top.name}: {shown(folder)} holds splits, {', '.join(map(shown, inner))}, not classes"
+                )
+            splits[split] = class_entries(folder, top.parent, remarks)
         elif split != "val" and not (split == "test" and test_held_out):
             raise UserError(f"task {top.name}: {folder} not found; it should hold CLASS/*, one folder a class")
     return splits

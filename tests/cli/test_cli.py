@@ -105,7 +105,7 @@ def test_inspect(run):
         ("route --supernet NET --images PICTURES --out mine --prior 0", "--prior 0: give a share"),
         (
             "route --supernet NET --images single --out mine",
-            "single/b: 1 readable pictures; a class needs at least two",
+            "single/b: 1 readable pictures; a class needs at least 2",
         ),
         ("export --supernet NET --subnet 4 --out mine", "no sub-net 4: the super-net has 0 to 3"),
         ("export --supernet NET --subnet 0 --out taken", "taken: is there already"),
@@ -140,3 +140,54 @@ def test_what_it_wrote_is_replaced_if_asked(run, tmp_path):
     assert "is there already" in run("export --supernet NET --subnet 1 --out mine")
     run("export --supernet NET --subnet 1 --out mine --force")
     assert "sub-net 1" in (tmp_path / "mine/README.md").read_text()
+
+
+def test_splits_are_not_taken_for_classes(run, tmp_path, workplace):
+    for split in ("train", "Test"):
+        shutil.copytree(workplace / "pictures", tmp_path / f"my birds/{split}")
+    for command in (
+        "route --supernet NET --images 'my birds' --out x",
+        "embed --backbone net --images birds --out x.npz",
+    ):
+        (tmp_path / "birds").unlink(missing_ok=True)
+        (tmp_path / "birds").symlink_to("my birds")
+        run("export --supernet NET --w0 --out net --force")
+        said = run(command.replace("'my birds'", "birds"))
+        assert "Test, train are the splits of a task, not classes; choose one: `sdr " in said
+        assert "--images birds/train --out x" in said
+
+
+def test_a_folder_of_one_class_may_be_called_train(run, tmp_path, workplace):
+    """A class called train (of a railway) stands beside others and holds pictures, not folders."""
+    shutil.copytree(workplace / "pictures", tmp_path / "mine")
+    (tmp_path / "mine/class 0").rename(tmp_path / "mine/train")
+    (tmp_path / "mine/class 1").rename(tmp_path / "mine/test")
+    run("route --supernet NET --images mine --out found --method halving")
+    assert json.loads((tmp_path / "found/route.json").read_text())["images"] == 30
+
+
+def test_embed_takes_a_class_of_one_picture_and_a_flat_folder(run, tmp_path, workplace):
+    run("export --supernet NET --w0 --out net")
+    for name in ("one/a/0.png", "one/a/1.png", "one/b/2.png", "alone/a/0.png", "flat/0.png", "flat/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(workplace / "pictures/class 0/0.png", tmp_path / name)
+    for folder, labels, classes in (("one", [0, 0, 1], ["a", "b"]), ("alone", [0], ["a"]), ("flat", None, None)):
+        run(f"embed --backbone net --images {folder} --out {folder}.npz")
+        with np.load(tmp_path / f"{folder}.npz") as found:
+            if labels is None:
+                assert sorted(found) == ["features", "paths"] and found["paths"].tolist() == ["0.png", "1.png"]
+            else:
+                assert found["labels"].tolist() == labels and found["classes"].tolist() == classes
+
+
+def test_route_leaves_copies_out_and_says_so(run, tmp_path, workplace, capsys):
+    shutil.copytree(workplace / "pictures", tmp_path / "mine")
+    for path in sorted((tmp_path / "mine").rglob("*.png")):
+        shutil.copy(path, path.with_stem(f"{path.stem} copy"))
+        Image.open(path).resize((40, 40)).save(path.with_suffix(".bmp"))
+    run("route --supernet NET --images PICTURES --out once")
+    capsys.readouterr()
+    monkey = run("route --supernet NET --images mine --out copies")
+    assert "sub-net" in monkey
+    once, copies = (json.loads((tmp_path / name / "route.json").read_text()) for name in ("once", "copies"))
+    assert (once["images"], copies["images"]) == (30, 60)  # each once, and once saved again

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from sdr.base.errors import UserError
-from sdr.corpus.images import decode, to_pixels
+from sdr.corpus.decode import decode
+from sdr.corpus.images import to_pixels
 from sdr.corpus.store import ImageStore
 from sdr.sources.corpus import Data, Reencode, prepare
 
@@ -68,7 +69,7 @@ def _paths(root):
 
 def _square(path, size):
     """As the store is to read it, said once more: PNGs lie on the ground that their name draws."""
-    return to_pixels(decode(path, size), size, path.relative_to(path.parents[1]).as_posix())
+    return to_pixels(decode(path, size).image, size, path.relative_to(path.parents[1]).as_posix())
 
 
 def test_coarsely_decoded_photographs_are_the_same_too(photographs, tmp_path):

@@ -93,7 +93,7 @@ def test_a_second_preparation_gives_the_same_bytes(devkit, target, tmp_path):
     [
         (jpeg(1)[:-200], "truncated"),
         (b"no picture", "not an image"),
-        (b"", "not an image"),
+        (b"", "an empty file"),
         (jpeg(1, width=40, height=50), "the picture is 40×50, its annotation says 50×40"),
     ],
 )

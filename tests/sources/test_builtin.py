@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from sdr.corpus.images import to_pixels
+from sdr.corpus.thumbnail import SAME, thumbnail
 from sdr.sources import builtin
 from sdr.sources.builtin import icons, maps, photographs, pictograms
 from sdr.sources.builtin.pictures import crops
-from sdr.sources.duplicates import SAME, thumbnail
 
 
 @pytest.fixture(scope="module")

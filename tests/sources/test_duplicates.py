@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sdr.sources.duplicates import SAME, Seen, thumbnail
+from sdr.corpus.thumbnail import SAME, thumbnail
+from sdr.sources.duplicates import Seen
 
 
 def _picture(seed, side=48):

@@ -13,13 +13,13 @@ def _images(root, *names):
 
 def test_the_first_folder_of_a_path_is_the_domain(tmp_path):
     _images(tmp_path, "cats/a.png", "cats/old/b.png", "dogs/c.jpg", "top.png")
-    assert [(entry.domain, entry.origin) for entry in folder.tree(tmp_path)] == [
+    assert [(entry.domain, entry.origin) for entry in folder.tree(tmp_path)[0]] == [
         ("cats", "cats/a.png"),
         ("cats", "cats/old/b.png"),
         ("dogs", "dogs/c.jpg"),
         ("all", "top.png"),
     ]
-    assert folder.tree(tmp_path)[0].load(8).width == 9
+    assert folder.tree(tmp_path)[0][0].load(8).width == 9
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
@@ -32,7 +32,7 @@ def test_imagenet_takes_jpegs_below_train(tmp_path):
     _images(tmp_path, "train/n01/a.jpeg", "train/n02/b.jpg", "val/c.jpeg")
     (tmp_path / "train/n01/a.jpeg").rename(tmp_path / "train/n01/a.JPEG")
     (tmp_path / "train/n01/notes.txt").touch()
-    entries = folder.imagenet(tmp_path)
+    entries, _ = folder.imagenet(tmp_path)
     assert [(entry.domain, entry.origin) for entry in entries] == [
         ("n01", "train/n01/a.JPEG"),
         ("n02", "train/n02/b.jpg"),

@@ -78,7 +78,7 @@ def test_odd_ones_are_read(task, name, content, colour):
         ("z.jpg", encoded(NOISE, "JPEG")[:-2000], "image file is truncated"),
         ("z.png", encoded(RED, "PNG")[:60], "truncated"),
         ("z.txt", b"no picture", "not an image"),
-        ("z.jpg", b"", "not an image"),
+        ("z.jpg", b"", "an empty file"),
         ("z.jpg", None, "No such file or directory"),
         ("z.png", encoded(Image.new("L", (60_000, 1)), "PNG"), "60000×1 is too long"),
     ],

@@ -1,35 +1,10 @@
-"""The same picture twice, and raw pixels against scikit-learn's neighbours."""
+"""Labels that are several, and raw pixels against scikit-learn's neighbours."""
 
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from sdr.tasks.checks import EXAMPLES, overlap, raw_knn
-
-
-def test_contents_in_two_splits_and_copies_in_one():
-    found = overlap(
-        {
-            "train": [("t1", "A"), ("t2", "B"), ("t3", "A"), ("t4", "A")],
-            "val": [("v1", "C"), ("v2", "B")],
-            "test": [("s1", "A"), ("s2", "D"), ("s3", "A")],
-        }
-    )
-    assert found["overlap"] == {"train-val": 1, "train-test": 1, "val-test": 0}
-    assert found["overlap_examples"] == {"train-val": [["t2", "v2"]], "train-test": [["t1", "s1"]]}
-    assert found["duplicates"] == {"train": 2, "val": 0, "test": 1}
-    assert found["duplicate_examples"] == {"train": [["t1", "t3"], ["t1", "t4"]], "test": [["s1", "s3"]]}
-
-
-def test_an_image_that_a_list_repeats_is_a_copy_too():
-    assert overlap({"train": [("t1", "A"), ("t1", "A")]})["duplicates"] == {"train": 1}
-
-
-def test_many_are_counted_and_few_are_named():
-    same = [(f"{n}", f"{n}") for n in range(3 * EXAMPLES)]
-    found = overlap({"train": same, "test": same})
-    assert found["overlap"] == {"train-test": 3 * EXAMPLES}
-    assert len(found["overlap_examples"]["train-test"]) == EXAMPLES
+from sdr.tasks.checks import joined_labels, raw_knn, torn
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -52,3 +27,24 @@ def test_raw_pixels_of_another_size_are_shrunk():
     labels = np.repeat([0, 1], 5)
     assert raw_knn(train, labels, train, labels) == 100.0
     assert raw_knn(train, labels, train, 1 - labels) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "several"),
+    [
+        (["cat", "dog", "cat,dog"], ["cat,dog"]),
+        (["cat|dog", "dog|bird", "bird|cat"], ["bird|cat", "cat|dog", "dog|bird"]),
+        (["cat / dog", "cat", "dog"], ["cat / dog"]),
+        (["salt, pepper", "cat"], []),  # a name with a comma
+        (["a/abbey", "b/barn", "c,"], []),
+        (["black and white", "black", "white"], []),
+        ([], []),
+    ],
+)
+def test_several_labels_in_one_text_are_named(labels, several):
+    assert joined_labels(labels) == several
+
+
+def test_one_content_with_two_labels_is_found():
+    rows = [("1", "A", "cat"), ("2", "B", "cat"), ("3", "A", "dog"), ("4", "B", "cat"), ("5", "A", "cat")]
+    assert torn(rows) == [("1", "3")]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from sdr.corpus.images import DECODE_ERRORS, ground
+from sdr.corpus.decode import BadPicture
+from sdr.corpus.images import ground
 from sdr.tasks.image import from_file, from_picture, resize_crop
 
 
@@ -86,7 +87,7 @@ def test_a_file_cut_short_is_an_error(tmp_path, kind):
     _noise(80, 80).save(tmp_path / "a", kind)
     content = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DECODE_ERRORS):
+    with pytest.raises(BadPicture):
         from_file(tmp_path / "a", "a", 16)
 
 
@@ -94,13 +95,13 @@ def test_a_file_cut_short_is_an_error(tmp_path, kind):
 def test_no_image_is_an_error(tmp_path, content):
     if content is not None:
         (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(DECODE_ERRORS):
+    with pytest.raises(BadPicture):
         from_file(tmp_path / "a.jpg", "a", 16)
 
 
 @pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000)])
 def test_a_line_of_pixels_does_not_fill_the_memory(size):
-    with pytest.raises(DECODE_ERRORS, match="is too long: resized to a short side of 224"):
+    with pytest.raises(BadPicture, match="is too long: resized to a short side of 224"):
         from_picture(Image.new("RGB", size), "a", 224)
 
 

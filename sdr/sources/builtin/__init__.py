@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from sdr.base.errors import UserError
+from sdr.corpus.thumbnail import thumbnail
 from sdr.sources.builtin import digits, icons, maps, photographs, pictograms
 from sdr.sources.builtin.pictures import Example, Picture
-from sdr.sources.duplicates import Seen, thumbnail
+from sdr.sources.duplicates import Seen
 
 DOMAINS = {
     "photographs": photographs.corpus,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdr.corpus.images import decode
+from sdr.corpus.decode import decode
 from sdr.sources.builtin.pictures import Example, Picture, shuffled
 from sdr.sources.packages import shipped
 
@@ -41,7 +41,7 @@ def _names(provider: str) -> list[str]:
 
 def _open(path: Path) -> Image.Image:
     """Decode an icon and trim it: whole in a square, with a transparent margin of a sixteenth."""
-    icon = decode(path).convert("RGBA")
+    icon = decode(path).image.convert("RGBA")
     icon.thumbnail((LARGEST, LARGEST))
     icon = icon.crop(icon.getchannel("A").getbbox())
     side = max(icon.size) * 9 // 8

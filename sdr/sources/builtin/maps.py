@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from sdr.corpus.images import decode
+from sdr.corpus.decode import decode
 from sdr.sources.builtin.pictures import Box, Example, Picture, crops, which_part
 from sdr.sources.packages import shipped
 
@@ -48,7 +48,7 @@ def task() -> Iterator[Example]:
 
 
 def _open(name: str) -> Image.Image:
-    return decode(shipped(PACKAGE, f"{FOLDER}/{name}"))
+    return decode(shipped(PACKAGE, f"{FOLDER}/{name}")).image
 
 
 def _box(image: Image.Image, corners: tuple[float, float, float, float]) -> Box:

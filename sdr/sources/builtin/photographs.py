@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from sdr.corpus.images import decode
+from sdr.corpus.decode import decode
 from sdr.sources.builtin.pictures import Example, Picture, crops, which_part
 from sdr.sources.packages import shipped
 
@@ -49,4 +49,4 @@ def task() -> Iterator[Example]:
 
 
 def _open(package: str, path: str) -> Image.Image:
-    return decode(shipped(package, path))
+    return decode(shipped(package, path)).image

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from sdr.sources.duplicates import thumbnail
+from sdr.corpus.thumbnail import thumbnail
 
 
 class Picture(NamedTuple):

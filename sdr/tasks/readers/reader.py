@@ -117,7 +117,8 @@ def listed(root: Path, label_file: Path, pictures: Pictures) -> list[Entry]:
         )
     names = [path.relative_to(root).as_posix() for path, _ in pictures]
     return [
-        Entry(label, name, partial(from_file, path, name)) for name, (path, label) in zip(names, pictures, strict=True)
+        Entry(label, name, partial(from_file, path, name, upright=False))
+        for name, (path, label) in zip(names, pictures, strict=True)
     ]
 
 

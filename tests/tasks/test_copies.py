@@ -1,0 +1,89 @@
+"""The same picture twice: by content, and by its looks, against correlations by NumPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdr.corpus.thumbnail import SAME
+from sdr.tasks import copies
+from sdr.tasks.copies import EXAMPLES, compare_looks, first_of_each, look_alikes, look_alikes_within, overlap
+
+
+def test_contents_in_two_splits_and_copies_in_one():
+    found = overlap(
+        {
+            "train": [("t1", "A"), ("t2", "B"), ("t3", "A"), ("t4", "A")],
+            "val": [("v1", "C"), ("v2", "B")],
+            "test": [("s1", "A"), ("s2", "D"), ("s3", "A")],
+        }
+    )
+    assert found["overlap"] == {"train-val": 1, "train-test": 1, "val-test": 0}
+    assert found["overlap_examples"] == {"train-val": [["t2", "v2"]], "train-test": [["t1", "s1"]]}
+    assert found["duplicates"] == {"train": 2, "val": 0, "test": 1}
+    assert found["duplicate_examples"] == {"train": [["t1", "t3"], ["t1", "t4"]], "test": [["s1", "s3"]]}
+
+
+def test_an_image_that_a_list_repeats_is_a_copy_too():
+    assert overlap({"train": [("t1", "A"), ("t1", "A")]})["duplicates"] == {"train": 1}
+
+
+def test_many_are_counted_and_few_are_named():
+    same = [(f"{n}", f"{n}") for n in range(3 * EXAMPLES)]
+    found = overlap({"train": same, "test": same})
+    assert found["overlap"] == {"train-test": 3 * EXAMPLES}
+    assert len(found["overlap_examples"]["train-test"]) == EXAMPLES
+
+
+def thumbs(seed, n, noise=0.2, kinds=4):
+    """Thumbnails, some of which are alike; every seventh is blank."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(kinds, 256))[rng.integers(kinds, size=n)] + noise * rng.normal(size=(n, 256))
+    x -= x.mean(1, keepdims=True)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return [None if i % 7 == 6 else row.astype(np.float32) for i, row in enumerate(x)]
+
+
+@given(st.integers(0, 9), st.integers(0, 40), st.integers(0, 40))
+@settings(max_examples=40, deadline=None)
+def test_look_alikes_are_those_that_correlate(seed, n, m):
+    known, asked = thumbs(seed, n), thumbs(seed + 1, m) + thumbs(seed, m)
+    found = look_alikes(known, asked)
+    alike = {
+        j: [float(np.corrcoef(a, b)[0, 1]) if a is not None else -1.0 for a in known]
+        for j, b in enumerate(asked)
+        if b is not None
+    }
+    assert [j for _, j in found] == [j for j, row in alike.items() if row and max(row) >= SAME]
+    assert all(alike[j][i] == pytest.approx(max(alike[j]), abs=1e-5) for i, j in found)
+    within = look_alikes_within(known)
+    expected = [
+        j
+        for j, b in enumerate(known)
+        if b is not None and any(a is not None and np.corrcoef(a, b)[0, 1] >= SAME for a in known[:j])
+    ]
+    assert [j for _, j in within] == expected and all(i < j for i, j in within)
+
+
+def test_parts_compared_in_pieces_are_the_same(monkeypatch):
+    known, asked = thumbs(0, 90), thumbs(0, 120)
+    whole = look_alikes(known, asked), look_alikes_within(asked)
+    monkeypatch.setattr(copies, "_CHUNK", 3)
+    assert (look_alikes(known, asked), look_alikes_within(asked)) == whole and whole[0] and whole[1]
+
+
+def test_equal_files_are_no_look_alikes():
+    one, other = thumbs(0, 1, kinds=1)[0], thumbs(5, 1, kinds=1)[0]
+    pictures = {"train": [("a", "1"), ("b", "2"), ("c", "3")], "test": [("d", "1"), ("e", "4")]}
+    found = compare_looks(pictures, {"train": [one, one, other], "test": [one, other]}, (["x"], [other]))
+    assert found == {
+        "train-test": [("c", "e")],  # a and d are one file
+        "train": [("a", "b")],
+        "test": [],
+        "corpus-train": [("x", "c")],
+        "corpus-test": [("x", "e")],
+    }
+
+
+def test_the_first_of_each_content():
+    assert first_of_each(["b", "a", "b", "c", "a"]).tolist() == [0, 1, 3]
