@@ -30,9 +30,9 @@ def run(args: argparse.Namespace) -> None:
     if not 0 < args.prior <= 1:
         raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
     check_supernet(args.supernet)
-    check_classes(args.images)
     if args.classifier and args.program:
         raise UserError("--program is of a backbone without a classifier; leave it or --classifier out")
+    check_classes(args.images)
     check_directory(args.out, args.force, onnx=args.onnx)
     from sdr.base.checkpoint import fingerprint
     from sdr.base.ranks import pick_device
