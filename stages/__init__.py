@@ -7,4 +7,4 @@ from sdr.base.errors import leave_on_interrupt
 
 if sys.argv[0] == "-m":  # as a program, not imported by a test
     leave_on_interrupt()
-    gc.disable()  # modules are no garbage: until `program` a fifth of an import would go to looking for some
+    gc.disable()  # modules are no garbage: until `program` a tenth of their import would go to looking for some

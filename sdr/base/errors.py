@@ -33,9 +33,7 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> None:
-        if not gc.isenabled():  # see stages/__init__.py
-            gc.freeze()  # nor is what was imported looked through again, at the end neither
-            gc.enable()
+        gc.enable()  # see stages/__init__.py
         signal.signal(signal.SIGINT, _terminate)
         signal.signal(signal.SIGTERM, _terminate)
         for stream in (sys.stdout, sys.stderr):
