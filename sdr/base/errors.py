@@ -5,6 +5,7 @@ import functools
 import gc
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -52,6 +53,11 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
             if error.errno not in _DISK:
                 raise
             sys.exit(f"error: {shown(str(error.filename or 'output'))}: {_DISK[error.errno]}")
+        except Exception as error:
+            code = re.search(r"\(os error (\d+)\)", str(error))  # how safetensors, which is of Rust, says it
+            if code is None or int(code[1]) not in _DISK:
+                raise
+            sys.exit(f"error: output: {_DISK[int(code[1])]}")
 
     return run
 

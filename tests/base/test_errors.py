@@ -54,6 +54,13 @@ def test_a_really_full_disk():
     assert status == 1 and "the disk is full" in err and "Traceback" not in err.splitlines()[0]
 
 
+@pytest.mark.parametrize(("code", "status"), [(errno.ENOSPC, "the disk is full"), (errno.ENOENT, "Traceback")])
+def test_a_full_disk_as_safetensors_says_it(code, status):
+    text = f"Error while serializing: I/O error: {os.strerror(code)} (os error {code})"
+    left, err = outcome(f"from safetensors import SafetensorError; raise SafetensorError({text!r})")
+    assert left == 1 and status in err and (len(err.splitlines()) == 1) == (status != "Traceback")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_is_one_message(number):
     process = start("print('ready', flush=True); time.sleep(60)")
