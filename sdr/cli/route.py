@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from sdr.base.errors import UserError
-from sdr.cli import fit, options
+from sdr.cli import against, fit, options
 from sdr.cli.checks import check_classes, check_directory, check_supernet, new_directory
 
 
@@ -22,6 +22,7 @@ def add(commands) -> None:
     )
     options.add_directory(parser)
     what = "write the sub-net with a classifier of these pictures, as `fit` does"
+    parser.add_argument("--against", nargs="+", default=[], metavar="NETWORK", help=against.HELP)
     parser.add_argument("--classifier", action="store_true", help=what)
     parser.set_defaults(run=run)
 
@@ -33,8 +34,10 @@ def run(args: argparse.Namespace) -> None:
     if args.classifier and args.program:
         raise UserError("--program is of a backbone without a classifier; leave it or --classifier out")
     check_classes(args.images)
+    against.check_against(args.against)
     check_directory(args.out, args.force, onnx=args.onnx)
     from sdr.base.checkpoint import fingerprint
+    from sdr.base.outputs import write_json
     from sdr.base.ranks import pick_device
     from sdr.evaluate.knn import Knn
     from sdr.export.write import write_backbone
@@ -48,7 +51,9 @@ def run(args: argparse.Namespace) -> None:
 
     device = pick_device()
     with new_directory(args.out, args.force) as out, tempfile.TemporaryDirectory() as folder:
+        ready = against.open_all(args.against, Path(folder), device)
         bundle = open_bundle(args.supernet, device)
+        options.say(f"reading {args.images}")
         found = read_class_folders(args.images, bundle.size, args.max_bad_fraction, Path(folder, "images.npy"))
         found, copies = without_copies(found)
         options.warn(*found.remarks, *copies)
@@ -63,8 +68,14 @@ def run(args: argparse.Namespace) -> None:
         knn, show = Knn(k=20, temperature=0.07), Embedding(side=bundle.size, batch_size=256)
         parts = [params.model_dump(), bundle.seal["files"], found.paths, found.hashes, found.targets.tolist()]
         progress = Progress(fingerprint(stage="sdr route", parts=parts))
+        options.say(f"routing by {len(found.paths):,} images")
         ranking = search(bundle.trained, bundle.baseline, task, params, knn, show, bundle.clusters, 0, device, progress)
         route = write_result(out, bundle, task, ranking, params, knn)
+        if ready:
+            options.say(f"comparing with {', '.join(ready)}")
+            where = (args.images, found, knn, args.max_bad_fraction, Path(folder), device)
+            others = against.set_beside(ready, bundle, route["subnet"], *where)
+            write_json(out / "route.json", route | {"against": against.facts(*others)})
         words = in_words(route, task.metric)
         title = f"sub-net {route['subnet']}, chosen for {task.name}"
         extras, command = [] if args.classifier else options.extras(args), options.command_line()
@@ -73,6 +84,8 @@ def run(args: argparse.Namespace) -> None:
             facts = fit.add_head(args, out, out)
     progress.remove()
     print(f"sub-net {route['subnet']} ({route['path']}) of {bundle.trained.n_subnets}; {words}")
+    if ready:
+        against.show(*others)
     if args.classifier:
         fit.tell(args.out, facts)
         return

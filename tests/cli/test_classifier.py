@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from sdr import cli
+from sdr.compare.backbones import save_timm
 from tests.route.toys import make_bundle, striped_task
 
 
@@ -28,6 +29,11 @@ def place(tmp_path_factory):
             path = root / top / f"class {label}/{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)
+    (root / "ready").mkdir()
+    torch.manual_seed(0)
+    network = timm.create_model("resnet10t", num_classes=0)
+    network.pretrained_cfg |= {"input_size": (3, 24, 24), "mean": (0.5,) * 3}
+    save_timm(root / "ready", network, {})
     (root / "loose").mkdir()
     for i, image in enumerate(task.images[:5]):
         Image.fromarray(image).save(root / f"loose/{i}.png")
@@ -98,6 +104,25 @@ def test_route_with_a_classifier(run, place, tmp_path):
     assert "× 16 features" in run("embed", "--backbone", "mine", "--images", place / "loose", "--out", "f.npz")
 
 
+def test_ready_backbones_beside_the_choice(run, place, base, tmp_path):
+    line = ("--supernet", place / "net", "--images", place / "my pictures", "--out", "mine")
+    said = run("route", *line, "--against", base, place / "ready")
+    rows = {row["name"]: row for row in json.loads((tmp_path / "mine/route.json").read_text())["against"]["others"]}
+    assert list(rows) == ["baseline", "raw pixels", str(base), str(place / "ready")]
+    assert rows[str(base)] == rows["baseline"] | {"name": str(base)}  # the same network, from a folder
+    for row in rows.values():
+        low, high = row["interval"]
+        assert low <= row["difference"] <= high and row["word"] in said
+    assert "95 % interval" in said and "flatters" in said and "below raw pixels" in said
+
+
+def test_a_name_that_timm_has_not_is_told_before_anything_is_read(run, place, tmp_path):
+    line = ("--supernet", place / "net", "--images", place / "my pictures", "--out", "mine")
+    error = run("route", *line, "--against", "timm:resnet999")
+    assert "--against timm:resnet999: timm cannot create resnet999" in error and "Offline:" in error
+    assert not list(tmp_path.iterdir())
+
+
 def test_embed_takes_a_flat_folder(run, place, base, tmp_path):
     said = run("embed", "--backbone", base, "--images", place / "loose", "--out", "f.npz")
     assert "5 × 16 features, no class folders" in said
@@ -146,6 +171,8 @@ WRONG = [
     ("route --supernet BASE --images SPLIT --out m", "--supernet takes what the pipeline trained"),
     ("route --supernet NET --images SPLIT --out m --classifier --program", "--program is of a backbone without"),
     ("export --supernet NET --baseline --out pictures.zip/m", "pictures.zip/m: nothing can be written into"),
+    ("route --supernet NET --images PICTURES --out m --against nowhere", "nowhere/config.json: not found; --against"),
+    ("route --supernet NET --images PICTURES --out m --against timm:no/name", "--against timm:no/name: no name of a"),
     ("inspect empty", "empty: this folder is empty"),
     ("init --images SPLIT", "params.yaml: not found here; `sdr init` sets up a clone"),
 ]
@@ -167,7 +194,7 @@ def test_bad_input_is_one_message_before_anything_slow_is_imported(place, base, 
     with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
         archive.writestr("a/0.png", b"")
     before = set(tmp_path.rglob("*"))
-    words = {"NET": place / "net", "BASE": base, "SPLIT": place / "split"}
+    words = {"NET": place / "net", "BASE": base, "SPLIT": place / "split", "PICTURES": place / "my pictures"}
     line = [str(words.get(word, word)) for word in line.split()]
     program = (
         "import sys, atexit; from sdr.cli import main; "
