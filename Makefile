@@ -33,7 +33,7 @@ endif
 experiments: $(READY)  ## Run a set of experiments: make experiments SET=table3 JOBS=2
 	@$(RUN) tools.experiments "$(SET)" $(if $(JOBS),--jobs $(JOBS))
 
-tables: $(READY)  ## Collect finished experiments into metrics/experiments and make their page
+tables: $(READY)  ## Make the gain and the page of the experiments from their rows
 	@$(RUN) tools.tables
 	@$(RUN) dvc repro -s experiments_page
 

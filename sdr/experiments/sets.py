@@ -7,7 +7,6 @@ stages that end in the row's scores. Rows and sets that change the same share th
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from sdr.base.errors import UserError
 from sdr.base.params import Section
 
 FOLDER = Path("experiments")
-OWN = ("baseline", "w0", "sdr", "ensemble", "votes")  # networks of a run; any other name is one of `pruned`
+ROUTED = ("sdr", "ensemble", "votes")
+OWN = ("baseline", "w0", *ROUTED)  # networks of a run; any other name is one of `pruned`
 _LONGEST = 80  # characters of an experiment's name before the digest
 
 
@@ -47,6 +47,10 @@ class ExperimentSet(Section):
     seeds: list[int] = Field(min_length=1)
     reference: str
     """Name of the row that the others are compared with, seed by seed."""
+    profile: str = ""
+    """Whose parameters every row starts from, in place of those of params.yaml: a file of profiles/."""
+    set: dict[str, Any] = {}
+    """What every row changes, as a row's own `set`, which wins."""
     rows: list[Row] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -61,14 +65,18 @@ class ExperimentSet(Section):
 
 @dataclass(frozen=True)
 class Experiment:
-    """What runs once: parameters, and the stages it must reach."""
+    """What runs once: parameters, and the networks whose scores it must reach."""
 
     changes: dict[str, Any]
-    targets: tuple[str, ...]
+    """Parameters that differ from params.yaml, names with dots → value."""
+    networks: tuple[str, ...]
+    """Sorted."""
+    profile: str = ""
+    """A file of profiles/ that `changes` come on top of."""
     name: str = field(init=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "name", _name(self.changes, self.targets))
+        object.__setattr__(self, "name", _name(self.changes, self.networks, self.profile))
 
 
 def read_set(name: str, folder: Path = FOLDER) -> ExperimentSet:
@@ -97,7 +105,7 @@ def set_names(folder: Path = FOLDER) -> list[str]:
 def experiment_of(of_set: ExperimentSet, row: Row, seed: int) -> Experiment:
     """The experiment that measures a row with a seed."""
     together = {other.of for other in of_set.rows if other.set == row.set}
-    return Experiment(row.set | {"seed": seed}, targets(together))
+    return Experiment(of_set.set | row.set | {"seed": seed}, tuple(sorted(together)), of_set.profile)
 
 
 def experiments(of_set: ExperimentSet) -> list[Experiment]:
@@ -106,20 +114,19 @@ def experiments(of_set: ExperimentSet) -> list[Experiment]:
     return list({experiment.name: experiment for experiment in every}.values())
 
 
-def targets(networks: Iterable[str]) -> tuple[str, ...]:
-    """The stages of dvc.yaml that end in the scores of these networks."""
+def targets(experiment: Experiment) -> list[str]:
+    """The stages of dvc.yaml that end in its scores: not the demo of detection, nor a page."""
     stages = {"scores_baseline"}  # cheap: every sub-net's training needs the baseline
-    for network in networks:
+    for network in experiment.networks:
         if network != "baseline":
             stages.add("scores_sdr" if network in OWN else f"scores_pruned@{network}")
-    return tuple(sorted(stages))
+    return sorted(stages)
 
 
-def _name(changes: dict[str, Any], stages: tuple[str, ...]) -> str:
+def _name(changes: dict[str, Any], networks: tuple[str, ...], profile: str) -> str:
     """A name that says what changes, and a digest of all of it: `n_subnets-4_seed-0_3f2a9c1b`."""
-    parts = [
-        f"{key.rsplit('.', 1)[-1]}-{value}" for key, value in changes.items() if not isinstance(value, dict | list)
-    ]
+    parts = [profile] if profile else []
+    parts += [f"{k.rsplit('.', 1)[-1]}-{value}" for k, value in changes.items() if not isinstance(value, dict | list)]
     text = re.sub(r"[^\w.-]+|\.{2,}", "-", "_".join(parts))[:_LONGEST].strip(".-_")
-    digest = hashlib.sha256(json.dumps([changes, stages], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([changes, networks, profile], sort_keys=True).encode()).hexdigest()
     return f"{text}_{digest[:8]}"

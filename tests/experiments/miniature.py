@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from sdr.base.params import declared_names
 from sdr.corpus.store import ImageStore
-from sdr.experiments.sets import Experiment
+from sdr.experiments.sets import Experiment, targets
 from tests.dvc.stand_in import items
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ class Miniature:
             (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
             stages = all_stages(self._pipeline, params)
             reached: set[str] = set()
-            for target in experiment.targets:
+            for target in targets(experiment):
                 self._reach(target, stages, params, folder, reached)
             self._folders[experiment.name] = folder
         return self._folders[experiment.name]

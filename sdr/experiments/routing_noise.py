@@ -1,6 +1,6 @@
 """How much of routing's kNN scores is the luck of the images at hand, and what searches on fewer images lose by it.
 
-    python -m benchmarks.routing_noise --supernet DIR ... --features FOLDER ... [--tasks FOLDER] [--orders N] [--seed N] [--out FILE]
+    python -m sdr.experiments.routing_noise --supernet DIR ... --features FOLDER ... [--tasks FOLDER] [--orders N] [--seed N] [--out FILE]
 
 Each DIR is a sealed super-net as `sdr route` takes it, calibrated on common images; its FOLDER keeps the features of its
 sub-nets on the tasks' training images, float16, made where missing: remove them when the super-net changes. Scores are
@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.fixture import facts
 from sdr.base.outputs import output_file, write_json
 from sdr.base.params import load
 from sdr.base.randomness import numpy_rng
 from sdr.evaluate.knn import Knn, leave_one_out
+from sdr.experiments.collect import facts
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.paths import path_of
 from sdr.route.bundle import SEAL, open_bundle
@@ -203,7 +203,10 @@ def main() -> None:
         results.append({"net": net, "statistics": sealed, "tasks": tasks, "mean": means(tasks)})
         print(root.name, json.dumps(results[-1]["mean"], indent=2), flush=True)
     if args.out:
-        write_json(args.out, {"supernets": results, **{k: v.model_dump() for k, v in params.items()}, **facts("cpu")})
+        write_json(
+            args.out,
+            {"supernets": results, **{k: v.model_dump() for k, v in params.items()}, **facts("routing_noise", "cpu")},
+        )
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from benchmarks import routing_noise
 from sdr.base.params import load
 from sdr.evaluate.knn import Knn
+from sdr.experiments import routing_noise
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.route.bundle import open_bundle
 from sdr.route.parts import Parts
@@ -118,7 +118,7 @@ def test_the_program_on_toys(root, tmp_path, monkeypatch):
     found = run()
     monkeypatch.setattr(routing_noise, "open_bundle", None)  # the second time the features are there
     assert run()["supernets"] == found["supernets"]
-    assert {"cpu", "versions", "command", "route"} <= set(found)
+    assert {"commit", "device", "command", "route"} <= set(found)
     (one,) = found["supernets"]
     stripes = one["tasks"]["stripes"]
     assert stripes["images"] == 120 and -1 <= stripes["halves"] <= 1 and len(stripes["searches"]) == 5

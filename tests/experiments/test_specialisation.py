@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import specialisation
-from benchmarks.specialisation import DOMAINS, of_row, revision
 from sdr.base.errors import UserError
+from sdr.experiments import specialisation
+from sdr.experiments.specialisation import DOMAINS, of_row, revision
 
 ROOT = Path(__file__).parents[2]
 CLUSTERS = "cluster,size,purity,domain\n0,9,1.0,digits\n1,9,1.0,maps\n2,9,1.0,digits\n3,9,1.0,icons\n"

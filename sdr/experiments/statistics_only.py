@@ -1,6 +1,6 @@
 """How much of routing's gain needs no sub-nets: one network, and batch-norm statistics of each cluster to choose from.
 
-    python -m benchmarks.statistics_only table4 "16 sub-nets" [--out FILE]
+    python -m sdr.experiments.statistics_only table4 "16 sub-nets" [--out FILE]
 
 Of each seed's experiment: the baseline, and W_0, each with the statistics of all images (`plain`), and with those of the cluster whose
 statistics route best, by the same score on the same training images as sub-nets are routed by (`cluster`); of the baseline also
@@ -22,8 +22,6 @@ from dvc.api import DVCFileSystem
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks.fixture import facts
-from benchmarks.specialisation import DOMAINS, experiments_of, revision
 from sdr.base.errors import program
 from sdr.base.outputs import write_json
 from sdr.base.params import load
@@ -31,6 +29,8 @@ from sdr.corpus.store import ImageStore
 from sdr.evaluate.evaluate_task import Protocol, evaluate_task
 from sdr.evaluate.knn import Knn
 from sdr.evaluate.linear import Linear
+from sdr.experiments.collect import facts
+from sdr.experiments.specialisation import DOMAINS, experiments_of, revision
 from sdr.nets.calibrate import Calibration, calibrate, sample, set_statistics, statistics
 from sdr.nets.embed import Embedding, evaluation_view, features
 from sdr.route.score import Score
@@ -54,7 +54,9 @@ def main() -> None:
     seeds = table.drop(columns="task").groupby(["network", "statistics", "seed"], sort=False).mean()
     print(seeds.groupby(["network", "statistics"], sort=False).agg(["mean", "std"]).round(2).to_string())
     if args.out:
-        write_json(args.out, {"rows": json.loads(table.round(4).to_json(orient="records")), **facts("cpu")})
+        write_json(
+            args.out, {"rows": json.loads(table.round(4).to_json(orient="records")), **facts("statistics_only", "cpu")}
+        )
 
 
 def of_seed(seed: int, commit: str) -> Iterator[dict[str, object]]:

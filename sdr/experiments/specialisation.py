@@ -1,6 +1,6 @@
 """Whether sub-nets specialise: do those do better on a task whose clusters hold the task's kind of images?
 
-    python -m benchmarks.specialisation "table3:SDR, clusters" "table3:SDR, random subsets" [--figure FILE.png]
+    python -m sdr.experiments.specialisation "table3:SDR, clusters" "table3:SDR, random subsets" [--figure FILE.png]
 
 Of each row SET:NAME of the sets of experiments, over its finished experiments' tasks: `fit`, the rank correlation over sub-nets of
 routing's score with the share of the task's images that fall into the sub-net's cluster; `own` and `others`, the mean gain over the
@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 
 from sdr.base.errors import UserError, program
 from sdr.base.outputs import output_file
+from sdr.experiments.collect import git
 from sdr.experiments.sets import experiment_of, read_set
 from sdr.report.style import LIGHT, WIDTH, Palette, render
-from tools.git import git
 
 # The default corpus' domain that a task's images are of.
 DOMAINS = {

@@ -1,7 +1,7 @@
 """How much of a routed sub-net's lead is the optimism of choosing it: kNN points over the baseline where it is chosen, and on
 the test split.
 
-    python -m benchmarks.selection [SET] [--row "SDR, clusters"] [--baseline SimSiam] [--w0 "W_0 of SDR, clusters"]
+    python -m sdr.experiments.selection [SET] [--row "SDR, clusters"] [--baseline SimSiam] [--w0 "W_0 of SDR, clusters"]
 
 Reads metrics/experiments/SET.csv and, from DVC's cache, the routing of each of its experiments; prints a line a task and seed, and means.
 """
@@ -12,8 +12,8 @@ import json
 import pandas as pd
 from dvc.api import DVCFileSystem
 
-from benchmarks.specialisation import revision
 from sdr.experiments.measured import FOLDER
+from sdr.experiments.specialisation import revision
 
 
 def main() -> None:
