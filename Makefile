@@ -8,6 +8,7 @@ RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
 .PHONY: repro init test setup experiments tables table lint lock profile clean help
 
 repro: $(READY)  ## Set up, run what is not up to date, print the result table
+	@$(RUN) tools.recover
 	@$(RUN) tools.check
 	@$(RUN) tools.prune
 	@$(RUN) tools.refresh

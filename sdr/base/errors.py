@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from sdr.base.lock_copy import keep_copy
 from sdr.base.run_log import logged
 from sdr.base.shown import safe, shown
 
@@ -44,6 +45,7 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
             sys.stdout = open(os.devnull, "w")  # of several processes the first one speaks
         try:
             with logged():
+                keep_copy()
                 main(*args, **kwargs)
         except UserError as error:
             sys.exit(f"error: {safe(str(error))}")
