@@ -9,12 +9,12 @@ import torch
 
 from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import UserError, program
-from sdr.base.outputs import write_json
+from sdr.base.outputs import digest, write_json
 from sdr.base.params import load
 from sdr.base.ranks import pick_device
 from sdr.compare.backbones import load_resnet
 from sdr.detect.params import Detector
-from sdr.detect.score import digest, score
+from sdr.detect.score import score
 from sdr.detect.sets import DetectionSet, DetectionSpec
 from sdr.ssl.folder import load_network
 

@@ -4,7 +4,7 @@ import sys
 
 from sdr.base.checkpoint import fingerprint
 from sdr.base.errors import program
-from sdr.base.outputs import output_dir
+from sdr.base.outputs import digest, output_dir
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device
 from sdr.evaluate.knn import Knn
@@ -25,8 +25,8 @@ def main(name: str) -> None:
     bundle = open_bundle("artifacts", device)
     opened = Task.open(f"artifacts/tasks/{name}")
     task = Labelled(name, opened.images("train"), opened.targets("train"), len(opened.classes), opened.metric)
-    labels = task.targets.tolist(), opened.origins["train"], opened.meta
-    progress = Progress(fingerprint(stage="route", params=params, seal=bundle.seal["files"], labels=labels))
+    seen = digest(f"artifacts/tasks/{name}"), str(device)  # the content of images and labels, not their names
+    progress = Progress(fingerprint(stage="route", params=params, seal=bundle.seal["files"], seen=seen))
     ranking = search(
         bundle.trained,
         bundle.baseline,

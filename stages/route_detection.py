@@ -4,13 +4,12 @@ import sys
 
 from sdr.base.checkpoint import fingerprint
 from sdr.base.errors import program
-from sdr.base.outputs import output_dir, write_csv, write_json
+from sdr.base.outputs import digest, output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.ranks import pick_device
 from sdr.detect.halving import forget
 from sdr.detect.params import Detector
 from sdr.detect.routing import search
-from sdr.detect.score import digest
 from sdr.detect.sets import DetectionSet, DetectionSpec
 from sdr.evaluate.knn import Knn
 from sdr.nets.embed import Embedding
@@ -28,7 +27,7 @@ def main(name: str) -> None:
     data = DetectionSet.open(f"artifacts/detection/{name}")
     trained = TrainedSdr("artifacts/sdrnet", "artifacts/calibration", device)
     contents = digest(f"artifacts/detection/{name}", "artifacts/sdrnet", "artifacts/calibration")
-    resume = fingerprint(stage="route_detection", params=params, contents=contents)
+    resume = fingerprint(stage="route_detection", params=params, contents=contents, device=str(device))
     found = search(trained.subnet, trained.n_subnets, data, detector, knn, seed, device, resume)
     paths = ["-".join(map(str, path_of(i, trained.spec.groups))) for i in range(trained.n_subnets)]
     choice = {"set": name, "subnet": found.winner, "path": paths[found.winner], **found.facts()}

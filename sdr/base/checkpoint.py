@@ -29,8 +29,8 @@ STALLED = 600.0  # seconds: whoever writes a state writes some of it more often
 
 
 def fingerprint(**parts: object) -> str:
-    """Hash values that JSON can hold, and the source text of this package."""
-    return _digest(json.dumps([parts, _code()], sort_keys=True, default=str))
+    """Hash values that JSON can hold, the source text of this package and the version of torch."""
+    return _digest(json.dumps([parts, _code(), torch.__version__], sort_keys=True, default=str))
 
 
 class States:

@@ -77,6 +77,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest(*folders: str) -> str:
+    """Hash the contents of all files directly in `folders`."""
+    total = hashlib.sha256()
+    for file in sorted(file for folder in folders for file in Path(folder).iterdir() if file.is_file()):
+        with file.open("rb") as content:
+            total.update(hashlib.file_digest(content, "sha256").digest())
+    return total.hexdigest()
+
+
 def scratch() -> Path:
     """Where lies what is kept between runs but is no output: checkpoints, scores so far, live rows, the log of runs.
 

@@ -1,8 +1,6 @@
 """The detection score of a backbone: fine-tuned on trainval, measured once on test."""
 
-import hashlib
 import sys
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -70,12 +68,3 @@ class _Attempt:
 
     def save(self, state: dict, step: int) -> None:
         self._states.save(state | {"attempt": self._number}, step)
-
-
-def digest(*folders: str) -> str:
-    """Hash the contents of all files directly in `folders`."""
-    total = hashlib.sha256()
-    for file in sorted(file for folder in folders for file in Path(folder).iterdir() if file.is_file()):
-        with file.open("rb") as content:
-            total.update(hashlib.file_digest(content, "sha256").digest())
-    return total.hexdigest()

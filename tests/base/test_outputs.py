@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sdr.base.outputs import output_dir, output_file, write_csv, write_json
+from sdr.base.outputs import digest, output_dir, output_file, write_csv, write_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,3 +146,11 @@ def test_modes_of_what_a_link_points_to_are_left_alone(tmp_path):
         (out / "file").symlink_to(tmp_path / "own/file")
     assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "own/file").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_digest_is_of_the_content(tmp_path):
+    (tmp_path / "images.npy").write_bytes(b"one")
+    first = digest(str(tmp_path))
+    assert digest(str(tmp_path)) == first
+    (tmp_path / "images.npy").write_bytes(b"two")  # the same name, size and number of files
+    assert digest(str(tmp_path)) != first
