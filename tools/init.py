@@ -38,14 +38,15 @@ def init(images: Path, tasks: Path | None, profile: str, force: bool, measure: b
     seen, (root, found) = look(images), find_tasks(tasks) if tasks else (None, [])
     print(f"{'pictures:':<10} {seen.in_words()}")
     for task in found:
-        print(f"{'task:':<10} {task.name}: {task.says}")
+        print(f"{'task:' if task.section == 'tasks' else 'boxes:':<10} {task.name}: {task.says}")
     if wrong := [*_wrong(seen), *(text for task in found for text in task.wrong), *_same_names(found)]:
         raise UserError("\n       ".join(wrong))
     for remark in (*_remarks(seen), *(text for task in found for text in task.remarks)):
         print(f"{'note:':<10} {remark}")
     readable = len(seen.files) * (seen.sampled - len(seen.unread)) // seen.sampled
     side = int(seen.sides[len(seen.sides) // 2])
-    text = lean(default, readable, side, {task.name: task.spec for task in found})
+    entries = {section: {t.name: t.spec for t in found if t.section == section} for section in ("tasks", "detection")}
+    text = lean(default, readable, side, **entries)
     places = {CORPUS: images.absolute(), **({TASKS: root} if root else {})}
     local = _local(places, force)
     if measure:

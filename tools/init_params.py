@@ -15,14 +15,20 @@ MARK = re.compile(r"# Made by `make init`; of the rest the SHA-256 is (\w{64})\n
 _EMPTY = {"compare": {}, "pruned": {}, "score_check": {}, "detection": {}, "detection_compare": [], "detectors": {}}
 
 
-def lean(text: str, images: int, side: int, tasks: Mapping[str, Mapping[str, Any]]) -> str:
+def lean(
+    text: str,
+    images: int,
+    side: int,
+    tasks: Mapping[str, Mapping[str, Any]],
+    detection: Mapping[str, Mapping[str, Any]],
+) -> str:
     """Return parameters for a corpus, with comments that say why; the first line is a mark of this program.
 
     Args:
         text: params.yaml, or that of a profile.
         images: of the corpus.
         side: short side of most of its pictures, pixels.
-        tasks: entries of the section `tasks`.
+        tasks, detection: entries of the sections of these names; those of `detection` get the first detector there is.
     """
     yaml = yaml_round_trip()
     params = yaml.load(text)
@@ -41,8 +47,12 @@ def lean(text: str, images: int, side: int, tasks: Mapping[str, Mapping[str, Any
     for section in ("pretrain", "sdr"):
         _length(params[section], images, reference)
     params["tasks"] = {name: _on_one_line(spec) for name, spec in tasks.items()}
+    detector = next(iter(params["detectors"]))
     for name, empty in _EMPTY.items():
-        params[name] = type(empty)()
+        if name != "detectors" or not detection:
+            params[name] = type(empty)()
+    if detection:
+        params["detection"] = {name: _on_one_line({**spec, "detector": detector}) for name, spec in detection.items()}
     out = StringIO()
     yaml.dump(params, out)
     body = out.getvalue()

@@ -10,6 +10,7 @@ from typing import Any
 from sdr.base.errors import UserError
 from sdr.sources.look import copies
 from sdr.tasks.labelled import classes_of, columns_of, splits_of
+from tools.init_detection import find_detection
 
 _NAMED = {"all": "pictures"}  # splits
 TEST_FRACTION = 0.2  # that is held out where a task has no test split
@@ -21,6 +22,7 @@ class Found:
 
     Attributes:
         name: in params.yaml.
+        section: "tasks", or "detection" of a set of pictures with boxes.
         spec: its entry there.
         says: what it is, in words.
         n_train: pictures, about.
@@ -34,6 +36,7 @@ class Found:
     n_train: int
     wrong: list[str]
     remarks: list[str]
+    section: str = "tasks"
 
 
 def find_tasks(folder: Path) -> tuple[Path, list[Found]]:
@@ -61,7 +64,9 @@ def find_tasks(folder: Path) -> tuple[Path, list[Found]]:
 
 
 def _is_task(folder: Path) -> bool:
-    """Whether a folder has splits, a table of labels, or class folders that hold files."""
+    """Whether a folder has boxes, splits, a table of labels, or class folders that hold files."""
+    if find_detection(folder):
+        return True
     if any((folder / name).is_dir() and classes_of(folder / name) for name in ("train", "test")):
         return True
     if (
@@ -74,9 +79,14 @@ def _is_task(folder: Path) -> bool:
 
 
 def _look(folder: Path) -> Found:
+    spec: dict[str, Any]
     name = re.sub(r"[^A-Za-z0-9_-]+|__+", "-", folder.name).strip("-")
     name = f"task-{name}" if not name or name.isdigit() else name
-    spec: dict[str, Any] = {"source": "folder", "metric": "top1"}
+    if detection := find_detection(folder):
+        spec, says, wrong = detection
+        remark = f"{folder.name}: an estimate leaves the training of its detector out"
+        return Found(name, spec, says, 0, wrong, [remark], "detection")
+    spec = {"source": "folder", "metric": "top1"}
     if name != folder.name:
         spec["folder"] = folder.name
     wrong, remarks = [], []

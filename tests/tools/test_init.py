@@ -160,7 +160,7 @@ def test_a_look_counts_formats_sides_and_copies(tmp_path):
     [(50, 4, 100, 25), (2000, 4, 56, 128), (11_231, 16, 10, 128), (1_300_000, 16, 2, 128)],
 )
 def test_sizes_follow_the_corpus(images, n, epochs, batch):
-    params = yaml.safe_load(lean((ROOT / "params.yaml").read_text(), images, 500, {}))
+    params = yaml.safe_load(lean((ROOT / "params.yaml").read_text(), images, 500, {}, {}))
     found = params["pretrain"]
     assert (params["n_subnets"], found["epochs"], found["optimization"]["batch_size"]) == (n, epochs, batch)
     assert params["sdr"]["epochs"] / epochs == pytest.approx(2, rel=0.02) and params["data"]["side"] == 64
@@ -173,6 +173,37 @@ def test_multi_label_lists(tmp_path):
         (tmp_path / f"many/{split}.csv").write_text("path,labels\n" + rows)
     root, (task,) = find_tasks(tmp_path / "many")
     assert root == tmp_path and task.spec == {"source": "csv", "metric": "map"} and not task.wrong and task.n_train == 6
+
+
+def test_detection_sets_of_both_formats(clone, capsys):
+    tasks = clone.parent / "tasks"
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (tasks / "my boxes" / folder).mkdir(parents=True)
+    for name in ("trainval", "test"):
+        (tasks / f"my boxes/ImageSets/Main/{name}.txt").touch()
+    (tasks / "coco/annotations").mkdir(parents=True)
+    for name in ("train2017", "val2017"):
+        (tasks / f"coco/annotations/instances_{name}.json").touch()
+    params = run(clone)
+    assert [*unknown(), *wrong()] == [] and "tiny" in params["detectors"] and set(params["tasks"]) >= {"split", "table"}
+    assert params["detection"] == {
+        "my-boxes": {
+            "source": "voc",
+            "path": "my boxes",
+            "splits": {"train": "trainval", "test": "test"},
+            "detector": "tiny",
+        },
+        "coco": {
+            "source": "coco",
+            "path": "coco",
+            "splits": {"train": "train2017", "test": "val2017"},
+            "detector": "tiny",
+        },
+    }
+    assert "boxes:     my-boxes: pictures with boxes in VOC's format, lists trainval, test" in capsys.readouterr().out
+    (tasks / "my boxes/ImageSets/Main/test.txt").unlink()
+    with pytest.raises(UserError, match="no list of the split test in ImageSets"):
+        run(clone)
 
 
 def test_a_trial_measures_and_leaves_nothing(tmp_path, monkeypatch):
