@@ -16,6 +16,8 @@ def main() -> None:
     print(f"corpus: {meta['n']:,} images; domains: {len(domains)}")
     print("  " + ", ".join(f"{domain} {domains[domain]:,}" for domain in largest))
     print(f"  left out: {meta['duplicates_dropped']:,} near-duplicates, {len(meta['skipped']):,} unreadable files")
+    for warning in meta["warnings"]:
+        print(f"warning: corpus: {warning}")
 
 
 if __name__ == "__main__":

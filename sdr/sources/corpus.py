@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 from pydantic import Field, model_validator
@@ -18,6 +19,8 @@ from sdr.corpus.decode import BadPicture, decode
 from sdr.corpus.entries import Entry, Loaded, Skipped, from_image, read_all
 from sdr.corpus.images import flatten, ground
 from sdr.corpus.store import Store, write_images
+from sdr.corpus.thumbnail import FILE as THUMBNAILS
+from sdr.corpus.thumbnail import to_bytes
 from sdr.sources import builtin, folder, torchvision_source
 
 COARSE = 8  # side, pixels, at which a picture is decoded that is only checked: JPEGs take a third of the time
@@ -56,7 +59,7 @@ class Data(Section):
 
 
 def prepare(data: Data, target: Path) -> dict:
-    """Write images.arrow and meta.json into `target`; return meta. Memory does not grow with the number of pictures.
+    """Write images.arrow, thumbnails.i8 and meta.json into `target`; return meta. Memory does not grow with the number of pictures.
 
     Every file is decoded completely however it is stored, so that training meets no bad file.
 
@@ -74,15 +77,17 @@ def prepare(data: Data, target: Path) -> dict:
     skipped = Skipped(data.max_bad_fraction, where)
     entries = (entry._replace(load=partial(_load, entry, data.reencode)) for entry in entries)
 
-    def rows() -> Iterator[tuple]:
+    def rows(looks: BinaryIO) -> Iterator[tuple]:
         pictures = read_all(entries, data.side if data.store == "decoded" else COARSE, skipped)
         for entry, loaded in tqdm(pictures, desc="prepare", unit=" images", disable=None):
             domains[entry.domain] += 1
+            looks.write(to_bytes(loaded.thumbnail).tobytes())
             content = loaded.pixels.tobytes() if data.store == "decoded" else loaded.content
             yield (entry.domain, entry.origin, *loaded[:4], content)
 
     how = {"size": data.side, "reencode": data.reencode and data.reencode.model_dump()}
-    fingerprint = write_images(target, data.store, rows(), how)
+    with (target / THUMBNAILS).open("wb") as looks:
+        fingerprint = write_images(target, data.store, rows(looks), how)
     n = domains.total()
     skipped.check(n)
     meta = {

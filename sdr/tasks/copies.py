@@ -14,10 +14,10 @@ from sdr.base.shown import shown
 from sdr.corpus.thumbnail import SAME, SIDE
 
 EXAMPLES = 10
-MOST = 20_000  # pictures of a part whose looks are compared: evenly spaced ones of more
+MOST = 20_000  # pictures of a split whose looks are asked for: evenly spaced ones of more
 _CHUNK = 1024  # rows compared at a time
 
-Thumbnails = Sequence[np.ndarray | None]
+Thumbnails = Sequence[np.ndarray | None] | np.ndarray  # of the corpus: N×256 int8
 
 
 def overlap(pictures: Mapping[str, Sequence[tuple[str, str]]]) -> dict:
@@ -101,7 +101,7 @@ def look_alikes(known: Thumbnails, asked: Thumbnails) -> list[tuple[int, int]]:
     Blank pictures, whose thumbnail is None, look like nothing.
     """
     rows, x = stacked(known)
-    asked_rows, y = stacked(asked)
+    asked_rows, y = stacked(asked, MOST)
     found: list[tuple[int, int]] = []
     if not len(x):
         return found
@@ -113,7 +113,7 @@ def look_alikes(known: Thumbnails, asked: Thumbnails) -> list[tuple[int, int]]:
 
 def look_alikes_within(thumbnails: Thumbnails) -> list[tuple[int, int]]:
     """Return (an earlier row, row) for each picture that looks like an earlier one."""
-    rows, x = stacked(thumbnails)
+    rows, x = stacked(thumbnails, MOST)
     found = []
     for start in range(0, len(x), _CHUNK):
         alike = x[start : start + _CHUNK] @ x[: start + _CHUNK].T
@@ -124,11 +124,14 @@ def look_alikes_within(thumbnails: Thumbnails) -> list[tuple[int, int]]:
     return found
 
 
-def stacked(thumbnails: Thumbnails) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows int64 and thumbnails `M×256` float32 of those that are not blank, at most `MOST`, evenly spaced."""
+def stacked(thumbnails: Thumbnails, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows int64 and thumbnails `M×256` (int8 or float32) of those that are not blank, at most `most`, evenly spaced."""
+    if isinstance(thumbnails, np.ndarray):
+        rows = np.flatnonzero(thumbnails.any(1))
+        return rows, thumbnails[rows]
     rows = np.array([row for row, thumb in enumerate(thumbnails) if thumb is not None], dtype=np.int64)
-    if len(rows) > MOST:
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, MOST).astype(np.int64))]
+    if most is not None and len(rows) > most:
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))]
     kept = [thumbnails[row] for row in rows]
     return rows, np.stack(kept).astype(np.float32) if kept else np.empty((0, SIDE**2), dtype=np.float32)
 
@@ -143,7 +146,10 @@ def _best(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The largest correlation of each row of y with a row of x, and with which: in parts, for memory's sake."""
     best, of = np.full(len(y), -1.0, dtype=np.float32), np.zeros(len(y), dtype=np.int64)
     for start in range(0, len(x), 16 * _CHUNK):
-        alike = y @ x[start : start + 16 * _CHUNK].T
+        part = x[start : start + 16 * _CHUNK].astype(np.float32)
+        if x.dtype == np.int8:
+            part /= np.linalg.norm(part, axis=1, keepdims=True)
+        alike = y @ part.T
         better = alike.max(1) > best
         of[better], best[better] = start + alike.argmax(1)[better], alike.max(1)[better]
     return best, of

@@ -49,7 +49,7 @@ def test_records_and_meta_agree(images, target):
         assert records.content(index) == bytes((int(path.stem), 0, 0)) * 64  # 8×8 pixels
     assert meta == json.loads((target / "meta.json").read_text())
     assert meta["domains"] == {"a": 10, "b": 10} and meta["n"] == 20 and meta["skipped"] == []
-    assert sorted(path.name for path in target.iterdir()) == ["images.arrow", "meta.json"]
+    assert sorted(path.name for path in target.iterdir()) == ["images.arrow", "meta.json", "thumbnails.i8"]
 
 
 def test_encoded_keeps_the_bytes_of_the_files(images, target):

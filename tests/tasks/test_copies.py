@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdr.corpus.thumbnail import SAME
+from sdr.corpus.thumbnail import SAME, to_bytes
 from sdr.tasks import copies
 from sdr.tasks.copies import EXAMPLES, compare_looks, first_of_each, look_alikes, look_alikes_within, overlap
 
@@ -87,3 +87,9 @@ def test_equal_files_are_no_look_alikes():
 
 def test_the_first_of_each_content():
     assert first_of_each(["b", "a", "b", "c", "a"]).tolist() == [0, 1, 3]
+
+
+def test_a_corpus_of_bytes_is_compared_as_one_of_floats():
+    known, asked = thumbs(0, 60), thumbs(0, 40)
+    packed = np.stack([to_bytes(thumb) for thumb in known])
+    assert look_alikes(packed, asked) == look_alikes(known, asked) and look_alikes(known, asked)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from sdr.base.errors import UserError
+from sdr.corpus.thumbnail import thumbnail, to_bytes
 from sdr.sources.watched import take_manifest
 from sdr.tasks.files import look
 from sdr.tasks.prepare_task import prepare_task
@@ -246,3 +247,38 @@ def test_unknown_names_list_the_known_ones(root, target):
         _prepare(target, source="builtin")
     with pytest.raises(UserError, match="tasks.insects: `download` and `partial` are for data sets of the"):
         look("insects", TaskSpec(source="folder", metric="top1", download=True))
+
+
+def test_pictures_saved_again_are_named_between_splits_and_with_the_corpus(root, target):
+    rng = np.random.default_rng(0)
+    for label in GREYS:
+        for split in ("train", "test"):
+            (root / split / label).mkdir(parents=True)
+        for index in range(4):
+            coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
+            coarse.resize((60, 60), 3).save(root / f"train/{label}/{index}.png")
+            if index < 2:
+                coarse.resize((60, 60), 3).resize((44, 44)).save(root / f"test/{label}/again{index}.jpg", quality=80)
+    spec = TaskSpec(source="folder", metric="top1")
+    looks = [thumbnail(Image.open(root / "train/bee/3.png")), None]
+    corpus = ["album/x.png", "album/blank.png"], np.stack([to_bytes(look) for look in looks])
+    meta = prepare_task("insects", spec, 8, 0.0, take_manifest(look("insects", spec)), target, corpus)
+    assert meta["overlap"] == {"train-test": 0}
+    assert meta["look_alikes"] == {"train-test": 4, "train": 0, "corpus-train": 1, "test": 0, "corpus-test": 0}
+    assert meta["look_alike_examples"]["train-test"][0] == [
+        f"insects/{n}" for n in ("train/ant/0.png", "test/ant/again0.jpg")
+    ]
+    assert meta["look_alike_examples"]["corpus-train"] == [["album/x.png", "insects/train/bee/3.png"]]
+    assert sum("look like another one" in warning for warning in meta["warnings"]) == 2
+
+
+def test_classes_of_two_unicode_forms_are_one_and_joined_labels_are_named(root, target):
+    for split, cafe in (("train", "caf\u00e9"), ("test", "cafe\u0301")):
+        for label in (cafe, "bar", f"{cafe},bar"):
+            (root / split / label).mkdir(parents=True)
+            for index in range(2):
+                name = hash((split, label, index)) % 200
+                Image.new("RGB", (9, 9), (name, index, len(label))).save(root / split / label / f"{index}.png")
+    meta = _prepare(target)
+    assert meta["classes"] == ["bar", "caf\u00e9", "caf\u00e9,bar"]
+    assert any("1 labels look like several in one, such as `caf\u00e9,bar`" in warning for warning in meta["warnings"])
