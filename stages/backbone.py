@@ -1,8 +1,7 @@
 """A network to compare with, from wherever it is → artifacts/backbones/NAME."""
 
-import sys
-
-from sdr.base.errors import UserError, program
+from sdr.base.errors import program
+from sdr.base.names import entry
 from sdr.base.outputs import output_dir
 from sdr.base.params import load
 from sdr.compare.compare import CompareSpec
@@ -12,9 +11,7 @@ from sdr.nets.backbone import Backbone
 
 @program
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("usage: python -m stages.backbone NAME, one of `compare` in params.yaml")
-    name = sys.argv[1]
+    name = entry("compare")
     key = f"compare__{name}"
     params = load(seed=int, backbone=Backbone, **{key: CompareSpec})
     with output_dir(f"artifacts/backbones/{name}") as out:

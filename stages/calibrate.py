@@ -1,4 +1,7 @@
-"""Batch-norm statistics of W_0 and of every sub-net, and the seal of all → artifacts/calibration."""
+"""Batch-norm statistics of W_0 and of every sub-net, and the seal of all → artifacts/calibration.
+
+W_0's backbone with them → artifacts/backbones/w0.
+"""
 
 from pathlib import Path
 
@@ -9,12 +12,15 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from sdr.base.errors import program
+from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir, write_json
 from sdr.base.params import load
 from sdr.base.ranks import gather, in_processes, part, pick_device, rank
 from sdr.corpus.store import ImageStore
 from sdr.nets.calibrate import Calibration, calibrate, sample, statistics
 from sdr.nets.embed import Embedding, evaluation_view
+from sdr.nets.folder import save_resnet
+from sdr.nets.macs import part_macs
 from sdr.route.bundle import seal
 from sdr.route.trained import TrainedSdr
 from sdr.train.subsets import Subsets, subsets
@@ -22,6 +28,7 @@ from sdr.train.subsets import Subsets, subsets
 
 @program
 def main() -> None:
+    no_entry()
     in_processes()
     params = load(seed=int, calibrate=Calibration, embed=Embedding, sdr__subsets=Subsets, cluster__centre=bool)
     seed, wanted, device = params["seed"], params["calibrate"], pick_device(several=True)
@@ -42,13 +49,19 @@ def main() -> None:
     found = [measure(trained.subnet(i), images_of[i]) for i in tqdm(mine, "calibrate", unit="sub-net", disable=None)]
     own = torch.stack(found) if found else statistics(trained.subnet(0)).cpu()[None][:0]
     rows = torch.from_numpy(gather(own.numpy(), trained.n_subnets))  # k×V
-    w0 = measure(trained.supernet(), everything)
+    supernet = trained.supernet()
+    w0 = measure(supernet, everything)
     if rank() > 0:
         return
+    parts = part_macs(trained.spec, params["embed"].side)  # of one image shown to a sub-net
+    with output_dir("artifacts/backbones/w0") as out:
+        save_resnet(out, supernet, trained.spec, trained.spec.supernet_widths, params["embed"].side)
     with output_dir("artifacts/calibration") as out:
         tensors = {"w0": w0, "subnets": rows}
         save_file(tensors, out / "bn.safetensors")
-        write_json(out / "meta.json", {**wanted.model_dump(), "subnets": len(rows), "values": rows[0].numel()})
+        write_json(
+            out / "meta.json", {**wanted.model_dump(), "subnets": len(rows), "values": rows[0].numel(), "macs": parts}
+        )
         features = np.load("artifacts/features/features.npy", mmap_mode="r")  # N×D
         places = {
             "mean": features.mean(axis=0, dtype=np.float64).astype(np.float32) * params["cluster__centre"],

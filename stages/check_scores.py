@@ -1,8 +1,7 @@
 """How well each routing score foresees linear evaluation on one task, over all sub-nets → artifacts/eval/scores/TASK.json."""
 
-import sys
-
 from sdr.base.errors import program
+from sdr.base.names import entry
 from sdr.base.outputs import write_json
 from sdr.base.params import load
 from sdr.base.ranks import pick_device
@@ -16,7 +15,8 @@ from sdr.tasks.task import Task
 
 
 @program
-def main(name: str) -> None:
+def main() -> None:
+    name = entry("score_check")
     protocol = Protocol(**load(seed=int, knn=Knn, linear=Linear, embed=Embedding))
     device = pick_device()
     task = Task.open(f"artifacts/tasks/{name}")
@@ -31,4 +31,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

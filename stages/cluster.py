@@ -3,6 +3,7 @@
 import numpy as np
 
 from sdr.base.errors import program
+from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.randomness import draw_batch
@@ -18,6 +19,7 @@ SAMPLES = 8  # pictures a cluster
 
 @program
 def main() -> None:
+    no_entry()
     params = load(n_subnets=int, seed=int, cluster=Cluster, backbone__groups=int)
     k, seed = params["n_subnets"], params["seed"]
     check_n_subnets(k, params["backbone__groups"] ** N_STAGES)  # rather here than after an hour of training

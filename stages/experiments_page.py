@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sdr.base.errors import program
+from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir
 from sdr.experiments.comparison import read_all
 from sdr.experiments.measured import FOLDER as MEASURED
@@ -14,6 +15,7 @@ OUT = Path("report-experiments")
 
 @program
 def main() -> None:
+    no_entry()
     sets = read_all(SETS, MEASURED)
     with output_dir(OUT) as folder:
         write_experiments(sets, folder)

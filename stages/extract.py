@@ -4,21 +4,23 @@ import numpy as np
 from tqdm import tqdm
 
 from sdr.base.errors import program
+from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir
 from sdr.base.params import load
 from sdr.base.ranks import gather, in_processes, part, pick_device, world
 from sdr.corpus.store import ImageStore
 from sdr.nets.embed import Embedding, features
-from sdr.ssl.folder import load_network
+from sdr.nets.folder import load_backbone
 
 
 @program
 def main() -> None:
+    no_entry()
     in_processes()
     params = load(embed=Embedding)["embed"]
     device = pick_device(several=True)
     data = ImageStore.open("artifacts/data")
-    backbone = load_network("artifacts/baseline", device)[0].backbone
+    backbone = load_backbone("artifacts/backbones/baseline", device)
     with output_dir("artifacts/features") as out:
         shape, step = (len(data), backbone.num_features), params.batch_size * world()
         kept = np.lib.format.open_memmap(out / "features.npy", "w+", np.float32, shape)  # N×D

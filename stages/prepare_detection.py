@@ -1,22 +1,17 @@
 """Stage `prepare_detection@NAME`: one set of images with boxes."""
 
-import sys
-
-from sdr.base.errors import UserError, program
+from sdr.base.errors import program
+from sdr.base.names import entry
 from sdr.base.outputs import output_dir
 from sdr.base.params import load
 from sdr.detect.prepare import prepare_detection
 from sdr.detect.sets import DetectionSpec
 from sdr.sources.watched import listed_files
-from sdr.tasks.task import check_name
 
 
 @program
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("usage: python -m stages.prepare_detection NAME, one of `detection` in params.yaml")
-    name = sys.argv[1]
-    check_name("detection", name)
+    name = entry("detection")
     key = f"detection__{name}"
     params = load(**{key: DetectionSpec, "data__max_bad_fraction": float})
     files = listed_files("detection", name)

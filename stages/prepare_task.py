@@ -1,12 +1,12 @@
 """Stage `prepare_task@NAME`: one labelled task."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sdr.base.errors import UserError, program
+from sdr.base.errors import program
+from sdr.base.names import entry
 from sdr.base.outputs import output_dir
 from sdr.base.params import load
 from sdr.corpus.records import Records
@@ -14,15 +14,12 @@ from sdr.corpus.store import FILE
 from sdr.corpus.thumbnail import read_thumbnails
 from sdr.sources.watched import listed_files
 from sdr.tasks.prepare_task import prepare_task
-from sdr.tasks.task import TaskSpec, check_name
+from sdr.tasks.task import TaskSpec
 
 
 @program
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("usage: python -m stages.prepare_task NAME, one of `tasks` in params.yaml")
-    name = sys.argv[1]
-    check_name("tasks", name)
+    name = entry("tasks")
     key = f"tasks__{name}"
     params = load(**{key: TaskSpec, "embed__side": int, "data__max_bad_fraction": float})
     files = listed_files("tasks", name)

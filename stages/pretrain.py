@@ -1,4 +1,7 @@
-"""The baseline, on everything and at a sub-net's width by default → artifacts/baseline, and what it cost → artifacts/timing."""
+"""The baseline, on everything and at a sub-net's width by default → artifacts/baseline.
+
+Its backbone alone → artifacts/backbones/baseline; how long it took → artifacts/timing.
+"""
 
 import hashlib
 from dataclasses import asdict
@@ -8,6 +11,7 @@ from pydantic import PositiveInt
 
 from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import program
+from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device, rank
@@ -16,6 +20,7 @@ from sdr.corpus.store import ImageStore
 from sdr.nets.backbone import Backbone
 from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import Embedding, evaluation_view
+from sdr.nets.folder import save_resnet
 from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
 from sdr.ssl.folder import save_network
@@ -23,6 +28,7 @@ from sdr.ssl.method import Method
 from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
+from sdr.train.cost import network_of, training_macs
 from sdr.train.jobs import Common, baseline
 from sdr.train.loop import train
 from sdr.train.settings import Pretrain
@@ -30,6 +36,7 @@ from sdr.train.settings import Pretrain
 
 @program
 def main() -> None:
+    no_entry()
     in_processes()
     params = load(
         seed=int,
@@ -58,8 +65,12 @@ def main() -> None:
     images = data.read(sample(np.arange(len(data)), params["calibrate__images"], common.seed))
     calibrate(network.backbone, evaluation_view(images, params["embed"].side, device))
     with output_dir("artifacts/baseline") as out:
-        save_network(out, network, job.spec, common.heads, steps=job.schedule.steps)
+        shape = network_of(common.method, job.spec, job.spec.supernet_widths, common.heads)
+        facts = {"steps": job.schedule.steps, "macs": training_macs(shape, common.views.side)}
+        save_network(out, network, job.spec, common.heads, **facts)
         write_csv(out / "history.csv", history)
+    with output_dir("artifacts/backbones/baseline") as out:
+        save_resnet(out, network.backbone, job.spec, job.spec.supernet_widths, params["embed"].side)
     write_json("artifacts/timing/baseline.json", cost)
     if rank() == 0:
         checkpoints.remove()

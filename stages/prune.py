@@ -1,34 +1,30 @@
 """The baseline, pruned to the size of a sub-net → artifacts/backbones/NAME."""
 
-import sys
-
 import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from sdr.base.errors import UserError, program
+from sdr.base.errors import program
+from sdr.base.names import entry
 from sdr.base.outputs import output_dir, write_json
 from sdr.base.params import load
 from sdr.base.ranks import pick_device
-from sdr.compare.compare import RESERVED
+from sdr.compare.compare import check_own_name
 from sdr.compare.prune import Pruned, prune
 from sdr.corpus.store import ImageStore
 from sdr.nets.backbone import Backbone
 from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import Embedding, evaluation_view
-from sdr.nets.export import export
+from sdr.nets.folder import save_resnet
 from sdr.ssl.folder import count, load_network
 
 
 @program
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("usage: python -m stages.prune NAME, one of `pruned` in params.yaml")
-    name = sys.argv[1]
+    name = entry("pruned")
     key = f"pruned__{name}"
     params = load(seed=int, backbone=Backbone, calibrate__images=PositiveInt, embed=Embedding, **{key: Pruned})
-    if name in RESERVED:
-        raise UserError(f"pruned.{name}: a column of our own tables has this name; choose another one")
+    check_own_name("pruned", name)
     device, spec = pick_device(), params["backbone"]
     network, baseline, _ = load_network("artifacts/baseline")
     pruned, widths = prune(name, params[key], network.backbone, baseline, spec)
@@ -39,7 +35,7 @@ def main() -> None:
     left = sum(int(p.count_nonzero()) for p in pruned.parameters())
     facts = {"how": params[key].how, "widths": widths, "of": count(network.backbone), "nonzero": left}
     with output_dir(f"artifacts/backbones/{name}") as out:
-        export(out, pruned.cpu(), spec, widths, params["embed"].side)
+        save_resnet(out, pruned.cpu(), spec, widths, params["embed"].side)
         write_json(out / "pruned.json", facts)
     print(f"prune {name}: {facts['how']}, {left:,} of {facts['of']:,} parameters left, widths {list(widths)}")
 

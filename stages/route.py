@@ -1,9 +1,8 @@
 """Choose the sub-net for one task, and export it → artifacts/route/TASK."""
 
-import sys
-
 from sdr.base.checkpoint import fingerprint
 from sdr.base.errors import program
+from sdr.base.names import entry
 from sdr.base.outputs import digest, output_dir
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device
@@ -12,13 +11,14 @@ from sdr.export.write import write_backbone
 from sdr.nets.embed import Embedding
 from sdr.route.bundle import open_bundle
 from sdr.route.progress import Progress
-from sdr.route.result import in_words, write_result
+from sdr.route.result import backbone_folder, in_words, write_result
 from sdr.route.search import Labelled, Search, search
 from sdr.tasks.task import Task
 
 
 @program
-def main(name: str) -> None:
+def main() -> None:
+    name = entry("tasks")
     in_processes()
     params = load(seed=int, route=Search, knn=Knn, embed=Embedding)
     device = pick_device(several=True)
@@ -41,14 +41,16 @@ def main(name: str) -> None:
     )
     with output_dir(f"artifacts/route/{name}") as out:
         route = write_result(out, bundle, task, ranking, params["route"], params["knn"])
-        (out / "backbone").mkdir()
         words = in_words(route, task.metric)
-        title = f"sub-net {route['subnet']}, chosen for {name}"
-        command = f"dvc repro route@{name}"
-        write_backbone(out / "backbone", bundle, route["subnet"], title, (), name, words, command)
+        for place, subnet in enumerate(route["best"]):
+            folder = out / backbone_folder(place)
+            folder.mkdir()
+            title = f"sub-net {subnet}, " + (f"number {place + 1} " if place else "chosen ") + f"for {name}"
+            how = words if place == 0 else None
+            write_backbone(folder, bundle, subnet, title, (), name, how, f"dvc repro route@{name}")
     progress.remove()
     print(f"route {name}: sub-net {route['subnet']} ({route['path']}); {words}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

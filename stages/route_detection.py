@@ -1,9 +1,8 @@
 """Choose the sub-net for one detection set, and export it → artifacts/route_detection/NAME."""
 
-import sys
-
 from sdr.base.checkpoint import fingerprint
 from sdr.base.errors import program
+from sdr.base.names import entry
 from sdr.base.outputs import digest, output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.ranks import pick_device
@@ -13,13 +12,14 @@ from sdr.detect.routing import search
 from sdr.detect.sets import DetectionSet, DetectionSpec
 from sdr.evaluate.knn import Knn
 from sdr.nets.embed import Embedding
-from sdr.nets.export import export
+from sdr.nets.folder import save_resnet
 from sdr.nets.paths import path_of
 from sdr.route.trained import TrainedSdr
 
 
 @program
-def main(name: str) -> None:
+def main() -> None:
+    name = entry("detection")
     params = load(**{"seed": int, "knn": Knn, "embed": Embedding, f"detection__{name}": DetectionSpec})
     params |= load(**{f"detectors__{params[f'detection__{name}'].detector}": Detector})
     *_, detector = params.values()
@@ -37,7 +37,7 @@ def main(name: str) -> None:
         write_json(out / "route.json", choice | settings)
         (out / "backbone").mkdir()
         winner, size = trained.subnet(found.winner), params["embed"].side
-        export(out / "backbone", winner, trained.spec, trained.widths, size)
+        save_resnet(out / "backbone", winner, trained.spec, trained.widths, size)
     forget(resume)
     score = "the only candidate" if choice["ap"] is None else f"AP {choice['ap']:.2f} % on val"
     if choice["failed"]:
@@ -48,4 +48,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

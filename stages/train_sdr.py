@@ -4,6 +4,7 @@ One sub-net is the baseline itself.
 """
 
 import shutil
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import program
+from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device, rank
@@ -24,6 +26,7 @@ from sdr.ssl.method import Method
 from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
+from sdr.train.cost import cost_of
 from sdr.train.jobs import Common, sdr
 from sdr.train.loop import train
 from sdr.train.networks import load_baseline
@@ -33,6 +36,7 @@ from sdr.train.settings import Sdr
 
 @program
 def main() -> None:
+    no_entry()
     in_processes()
     params = load(
         seed=int,
@@ -49,8 +53,10 @@ def main() -> None:
     common, n_subnets, spec = Common.of(params), params["n_subnets"], params["backbone"]
     check_n_subnets(n_subnets, spec.n_paths)
     device = pick_device(several=True)
+    computing = cost_of(common.method, spec, common.heads, params["sdr"], common.views.side)
+    counted = {"macs": asdict(computing), "groups": spec.groups}  # of one image; so that no reader of them need count
     if n_subnets == 1:
-        return reuse_baseline(common.heads)
+        return reuse_baseline(common.heads, counted)
     data = ImageStore.open("artifacts/data")
     assignment = np.load("artifacts/clusters/assignment.npy")
     job = sdr(params["sdr"], common, assignment, n_subnets)
@@ -65,7 +71,7 @@ def main() -> None:
         w0_steps = sum(job.schedule.network(step) == W0 for step in range(job.schedule.steps))
         facts["w0_images"] = w0_steps * job.optimization.batch_size
         facts["w0_trained"] = params["sdr"].trains_w0
-        save_network(out, network, spec, common.heads, **facts)
+        save_network(out, network, spec, common.heads, **facts, **counted)
         write_csv(out / "history.csv", history)
     write_json("artifacts/timing/sdrnet.json", cost)
     if rank() == 0:
@@ -78,12 +84,11 @@ def main() -> None:
     )
 
 
-def reuse_baseline(heads: Heads) -> None:
+def reuse_baseline(heads: Heads, counted: dict) -> None:
     network, spec, config = load_network("artifacts/baseline")
     with output_dir("artifacts/sdrnet") as out:
-        save_network(
-            out, network, spec, heads, n_subnets=1, steps=config["steps"], phases=[0], w0_images=0, w0_trained=True
-        )
+        facts = {"n_subnets": 1, "steps": config["steps"], "phases": [0], "w0_images": 0, "w0_trained": True}
+        save_network(out, network, spec, heads, **facts, **counted)
         shutil.copy("artifacts/baseline/history.csv", out)
     nothing = {"seconds": 0.0, "images": 0, "images_per_s": 0.0, "wait_share": 0.0, "peak_mib": 0.0}
     write_json("artifacts/timing/sdrnet.json", nothing | {"device": "none", "processes": 1})

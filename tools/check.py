@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveInt
 
 from sdr.base.errors import UserError, program
+from sdr.base.names import ambiguous, check_name
 from sdr.base.params import load
 from sdr.cluster.prototypes import Cluster
 from sdr.compare.compare import RESERVED, CompareSpec
@@ -27,7 +28,7 @@ from sdr.ssl.method import Method
 from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.tasks.files import reader_of
-from sdr.tasks.task import TaskSpec, check_name
+from sdr.tasks.task import TaskSpec
 from sdr.train.compute import Compute
 from sdr.train.settings import Pretrain, Sdr
 
@@ -56,10 +57,15 @@ SECTIONS = {
     "tasks": dict[str, TaskSpec],
     "compare": dict[str, CompareSpec],
     "pruned": dict[str, Pruned],
+    "networks": list[str],
     "detection": dict[str, DetectionSpec],
-    "detection_compare": list[str],
+    "detection_networks": list[str],
     "detectors": dict[str, Detector],
 }
+
+
+NAMED = ("tasks", "compare", "pruned", "networks", "score_check", "detection", "detection_networks", "detectors")
+OWN = ("baseline", "w0")  # networks that every run has
 
 
 @program
@@ -85,12 +91,7 @@ def wrong() -> Iterable[str]:
             right |= load(**{name: kind})
         except UserError as error:
             yield str(error)
-    for section in ("tasks", "compare", "pruned", "detection", "detectors"):
-        for name in right.get(section, ()):
-            try:
-                check_name(section, name)
-            except UserError as error:
-                yield str(error)
+    yield from names(right)
     for name, spec in right.get("tasks", {}).items():
         try:
             reader_of(name, spec)
@@ -99,15 +100,6 @@ def wrong() -> Iterable[str]:
     for name in right.get("score_check", ()):
         if name not in right.get("tasks", [name]):
             yield f"params.yaml: score_check: `{name}` is not in `tasks`"
-    for section in ("compare", "pruned"):
-        for name in set(right.get(section, ())) & set(RESERVED):
-            yield f"params.yaml: {section}: `{name}` is the name of one of our own columns; take another"
-    for name in right.get("pruned", ()):
-        if name in right.get("compare", ()):
-            yield f"params.yaml: pruned: `{name}` is in `compare` too; take another name for one of them"
-    for name in right.get("detection_compare", ()):
-        if name not in right.get("compare", [name]):
-            yield f"params.yaml: detection_compare: `{name}` is not in `compare`"
     for name, spec in right.get("detection", {}).items():
         if spec.detector not in right.get("detectors", [spec.detector]):
             yield f"params.yaml: detection.{name}.detector: `{spec.detector}` is not in `detectors`"
@@ -119,6 +111,38 @@ def wrong() -> Iterable[str]:
             check_n_subnets(right["n_subnets"], right["backbone"].n_paths)
         except UserError as error:
             yield str(error)
+
+
+def names(right: dict[str, Any]) -> Iterable[str]:
+    """What is said of the names of entries, and of those that name each other."""
+    given = {section: right.get(section, ()) for section in NAMED}
+    for section, entries in given.items():
+        for name in entries:
+            try:
+                check_name(section, name)
+            except UserError as error:
+                yield str(error)
+    for section in ("compare", "pruned"):
+        for name in set(given[section]) & set(RESERVED):
+            yield f"params.yaml: {section}: `{name}` is the name of one of our own columns; take another"
+    for name in set(given["compare"]) & set(given["pruned"]):
+        yield f"params.yaml: pruned: `{name}` is in `compare` too; take another name for one of them"
+    if {"compare", "pruned"} <= right.keys():
+        networks = [*OWN, *given["compare"], *given["pruned"]]
+        for section in ("networks", "detection_networks"):
+            for name in given[section]:
+                if name not in networks:
+                    yield f"params.yaml: {section}: `{name}` is none of {', '.join(networks)}"
+                if given[section].count(name) > 1:
+                    yield f"params.yaml: {section}: `{name}` stands there twice"
+    for name in (name for name in OWN if "networks" in right and name not in given["networks"]):
+        yield f"params.yaml: networks: `{name}` is missing: the report sets the routed sub-nets beside it"
+    if "baseline" not in given["detection_networks"] and right.get("detection"):
+        yield "params.yaml: detection_networks: `baseline` is missing: the report sets the routed sub-nets beside it"
+    if "mean" in given["tasks"]:
+        yield "params.yaml: tasks: `mean` is what the mean over the tasks is called; take another name"
+    yield from ambiguous("tasks", "networks", given)
+    yield from ambiguous("detection", "detection_networks", given)
 
 
 def _everything() -> dict[str, Any]:

@@ -8,10 +8,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sdr.nets.backbone import resnet
+from sdr.nets.macs import macs
 from sdr.ssl.folder import count
 from sdr.ssl.method import build
 from sdr.ssl.simsiam import SimSiam
-from sdr.train.cost import macs
 from sdr.train.jobs import Common, baseline, sdr
 
 IMAGENET = 1_281_167  # training images

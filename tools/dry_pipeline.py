@@ -16,7 +16,7 @@ from sdr.cluster.prototypes import fit
 from sdr.corpus.store import FILE, ImageStore
 from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import embed, evaluation_view
-from sdr.nets.export import export
+from sdr.nets.folder import save_resnet
 from sdr.nets.paths import path_of
 from sdr.route.trained import TrainedSdr
 from sdr.sources.corpus import prepare
@@ -129,7 +129,7 @@ def walk(params: dict[str, Any], folder: Path, steps: int, batch: int, device: t
     last = TrainedSdr(places["sdrnet"], None, device).subnet(n - 1)
     members = job.subsets[n - 1]
     _calibrate(last, data, members, params, device)
-    export(places["backbone"], last, job.spec, job.spec.subnet_widths, params["embed"].side)
+    save_resnet(places["backbone"], last, job.spec, job.spec.subnet_widths, params["embed"].side)
     return Walk(
         stored=(places["data"] / FILE).stat().st_size / len(data),
         seconds=seconds,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sdr.base.errors import UserError, program
 from sdr.experiments.collect import CODE, collect, finished, git, missing
-from sdr.experiments.overrides import overrides
+from sdr.experiments.overrides import overrides, tasks_of
 from sdr.experiments.pool import Pool
 from sdr.experiments.sets import Experiment, read_set, targets
 
@@ -49,15 +49,15 @@ def main() -> None:
         check_plots()
         # An experiment's folder is temporary: its checkpoints must lie elsewhere.
         os.environ.setdefault("SDR_SCRATCH", str(SCRATCH.absolute()))
-        pool = Pool(args.jobs, lambda e: command(e, options[e.name]), SCRATCH / "logs")
+        pool = Pool(args.jobs, lambda e: command(e, options[e.name], tasks_of(e, params)), SCRATCH / "logs")
         # Whatever is committed meanwhile: a row names the commit that its experiment began with.
         pool.run(to_run, lambda e: collect(name, of_set, finished([e], any_code=True)), name)
 
 
-def command(experiment: Experiment, options: list[str]) -> list[str]:
+def command(experiment: Experiment, options: list[str], tasks: list[str]) -> list[str]:
     """What runs an experiment in a folder of its own."""
     run = [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", "run", "--temp", "--name", experiment.name]
-    return [*run, *options, *targets(experiment)]
+    return [*run, *options, *targets(experiment, tasks)]
 
 
 def check_plots() -> None:

@@ -1,27 +1,31 @@
-"""Take note of changed files of tasks and detection sets: makes anew the manifests that their files no longer match.
+"""Take note of changed files of the corpus, of tasks and detection sets: makes anew the manifests that they no longer match.
 
-python -m tools.refresh              looks at all: names, sizes and times of change; nothing is read
-python -m tools.refresh NAME …       looks at these
+python -m tools.refresh              looks at all: names, sizes and times of change; what looks changed is read
+python -m tools.refresh NAME …       looks at these; the corpus is called `corpus`
 python -m tools.refresh --rehash NAME …   reads all files of these again, even if they look unchanged
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 
 from sdr.base.errors import UserError, program
+from sdr.base.names import check_name
 from sdr.base.params import load
+from sdr.corpus import location
 from sdr.detect import files as detection_files
 from sdr.detect.sets import DetectionSpec
-from sdr.sources import manifest
-from sdr.sources.watched import Section, manifest_path, private_copy
+from sdr.sources import corpus_files, manifest
+from sdr.sources.watched import CORPUS, Section, Watched, indices, manifest_path, stage_of, take
 from sdr.tasks import files as task_files
-from sdr.tasks.task import TaskSpec, check_name
+from sdr.tasks.task import TaskSpec
 
-LOOK = {"tasks": task_files.look, "detection": detection_files.look}
-STAGE = {"tasks": "manifest", "detection": "manifest_detection"}
 Entry = tuple[Section, str]  # section and name
+Look = Callable[[], Watched]
 
 
 @program
@@ -32,54 +36,65 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--rehash", action="store_true", help="forget what is known of the files")
     args = parser.parse_args()
-    sections = load(tasks=dict[str, TaskSpec], detection=dict[str, DetectionSpec])
-    chosen = choose(sections, args.names)
+    chosen = choose(everything(), args.names)
     if args.rehash:
-        for entry in chosen:
-            private_copy(*entry).unlink(missing_ok=True)
+        for index in (index for entry in chosen for index in indices(*entry)):
+            index.unlink()
     stale = list(chosen) if args.rehash else outdated(chosen)
     if stale:
-        targets = [f"{STAGE[section]}@{name}" for section, name in stale]
+        targets = [stage_of(*entry) for entry in stale]
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", *targets]
         sys.exit(subprocess.run(command).returncode)
 
 
-def choose(sections: dict[Section, dict], names: list[str]) -> dict[Entry, TaskSpec | DetectionSpec]:
-    """Return the entries of these names, in either section; all if there are no names.
+def everything() -> dict[Entry, Look]:
+    """Everything that has a manifest, and how to look at its files.
 
     Raises:
-        UserError: a name is malformed, or no entry has it.
+        UserError: params.yaml is not as it should be.
     """
+    params = load(data__source=str, tasks=dict[str, TaskSpec], detection=dict[str, DetectionSpec])
+    found: dict[Entry, Look] = {("data", CORPUS): partial(corpus_files.look, params["data__source"])}
+    for section, look in (("tasks", task_files.look), ("detection", detection_files.look)):
+        for name, spec in params[section].items():
+            check_name(section, name)
+            found[section, name] = partial(look, name, spec)
+    return found
+
+
+def choose(entries: dict[Entry, Look], names: list[str]) -> dict[Entry, Look]:
+    """Return the entries of these names, in whichever section; all if there are no names.
+
+    Raises:
+        UserError: no entry has a name.
+    """
+    known = [name for _, name in entries]
     for name in names:
-        if not any(name in entries for entries in sections.values()):
-            known = ", ".join(name for entries in sections.values() for name in entries)
-            raise UserError(f"{name}: neither in `tasks` nor in `detection` of params.yaml; there are {known}")
-    chosen = {
-        (section, name): spec
-        for section, entries in sections.items()
-        for name, spec in entries.items()
-        if not names or name in names
-    }
-    for section, name in chosen:
-        check_name(section, name)
-    return chosen
+        if name not in known:
+            raise UserError(f"{name}: neither `{CORPUS}` nor in `tasks` or `detection`; there are {', '.join(known)}")
+    return {entry: look for entry, look in entries.items() if not names or entry[1] in names}
 
 
-def outdated(entries: dict[Entry, TaskSpec | DetectionSpec]) -> list[Entry]:
+def outdated(entries: dict[Entry, Look]) -> list[Entry]:
     """Return the entries whose files are not as their manifests list them, and those without a manifest.
 
     Of files that are not on this machine nothing can be said: results made elsewhere stay as they are.
+
+    Raises:
+        UserError: $SDR_DATA names a folder where the corpus no longer is.
     """
     stale, unseen = [], defaultdict(list)
-    for (section, name), spec in entries.items():
+    for (section, name), look in entries.items():
         path = manifest_path(section, name)
         try:
-            found = LOOK[section](name, spec).files
+            watched = look()
         except UserError as error:
+            if section == "data" and os.environ.get(location.CORPUS):
+                raise UserError(f"{error}; or unset {location.CORPUS} to leave results as they are") from None
             if path.exists():
                 unseen[str(error)].append(name)
             continue
-        paths = manifest.differing(manifest.read(path), found) if path.exists() else []
+        paths = manifest.differing(manifest.read(path), take(watched)) if path.exists() else []
         if paths:
             print(f"{name}: {len(paths):,} files differ from {path}, such as {paths[0]}")
         if paths or not path.exists():

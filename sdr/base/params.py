@@ -7,8 +7,8 @@ A module that has parameters defines its own `Section`; a stage asks for it by t
 
 import os
 import re
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -37,8 +37,10 @@ def load(**wanted: Any) -> dict[str, Any]:
         UserError: a parameter is missing, unknown, of the wrong type or out of range, or not declared
             for this stage in `dvc.yaml`.
     """
-    values, origin = _declared()
-    return {name: _validate(values, name.split("__"), kind, origin) for name, kind in wanted.items()}
+    paths = {name: name.split("__") for name in wanted}
+    _check_declared(".".join(path) for path in paths.values())
+    values = _read("params.yaml")
+    return {name: _validate(values, paths[name], kind, "params.yaml") for name, kind in wanted.items()}
 
 
 def machine(name: str, kind: Any) -> Any:
@@ -50,51 +52,44 @@ def machine(name: str, kind: Any) -> Any:
     return _validate(_read("params.yaml"), [name], kind, "params.yaml")
 
 
-def _declared() -> tuple[dict, str]:
-    values, stage = _read("params.yaml"), os.environ.get("DVC_STAGE")
-    if stage is None:
-        return values, "params.yaml"
-    declared = _pick(values, declared_names(stage, _read("dvc.yaml"), values))
-    return declared, f"params.yaml, as declared for stage {stage} in dvc.yaml"
+def section_names(section: str) -> list[str]:
+    """The names in a mapping or a list of params.yaml; none where it is missing. No stage need declare them: they only
+    say which stages there are.
+
+    Raises:
+        UserError: the section is neither a mapping nor a list.
+    """
+    found = _read("params.yaml").get(section) or []
+    if not isinstance(found, dict | list):
+        raise UserError(f"params.yaml: `{section}` should be a mapping of names, got {found!r}")
+    return [str(name) for name in found]
 
 
-def declared_names(stage: str, pipeline: dict, params: dict) -> list[str]:
-    """Return the parameters that a stage declares, names with dots.
-
-    As `dvc.api.params_show` finds them (a test compares), without the seconds that DVC takes to read its lock.
+def declared(stage: str, pipeline: dict) -> list[str]:
+    """Return what a stage declares under `params`, as patterns of names with dots.
 
     Args:
         stage: name of the stage, with `@KEY` if it stems from a `foreach` or a `matrix`.
-        pipeline: content of dvc.yaml.
-        params: content of params.yaml.
+        pipeline: content of dvc.yaml. What DVC puts in place of `${key}` is known; of `${item.…}` the pattern takes any.
     """
     name, _, key = stage.partition("@")
     entry = pipeline["stages"][name]
-    names, places = entry.get("do", entry).get("params", []), {}
-    if "foreach" in entry:
-        item = params[entry["foreach"].strip("${}")][key]
-        places = {"key": key} | {f"item.{field}": value for field, value in item.items()}
-    if "matrix" in entry:
-        axes = {axis: list(params[section.strip("${}")]) for axis, section in entry["matrix"].items()}
-        items = (dict(zip(axes, values)) for values in product(*axes.values()))
-        item = next(item for item in items if "-".join(item.values()) == key)
-        places = {f"item.{axis}": value for axis, value in item.items()}
-    return [re.sub(r"\$\{(.+?)\}", lambda place: str(places[place[1]]), name) for name in names]
+    names = entry.get("do", entry).get("params", [])
+    return [re.sub(r"\\\$\\\{(.+?)\\\}", partial(_place, key), re.escape(name)) for name in names]
 
 
-def _pick(values: dict, names: list[str]) -> dict:
-    """Return only the entries of these names, nested as they were; names that are not there are left out."""
-    picked: dict = {}
+def _place(key: str, place: re.Match) -> str:
+    return re.escape(key) if place[1] == "key" else "[^.]+"
+
+
+def _check_declared(names: Iterable[str]) -> None:
+    stage = os.environ.get("DVC_STAGE")
+    if stage is None:
+        return
+    patterns = declared(stage, _read("dvc.yaml"))
     for name in names:
-        *path, last = name.split(".")
-        source: Any = values
-        target = picked
-        for key in path:
-            source = source.get(key) if isinstance(source, dict) else None
-            target = target.setdefault(key, {})
-        if isinstance(source, dict) and last in source:
-            target[last] = source[last]
-    return picked
+        if not any(re.fullmatch(rf"{pattern}(\..+)?", name) for pattern in patterns):
+            raise UserError(f"dvc.yaml: stage {stage} reads the parameter `{name}` and does not declare it")
 
 
 def _read(file: str) -> dict:

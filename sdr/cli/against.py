@@ -60,11 +60,11 @@ def set_beside(
     Returns:
         the choice's score, percent, and a row for each of the others.
     """
-    from sdr.compare.backbones import Pixels
     from sdr.evaluate.beside import beside
     from sdr.evaluate.knn import leave_one_out
     from sdr.evaluate.metrics import score
     from sdr.nets.embed import Embedding, embed
+    from sdr.nets.pixels import Pixels
     from sdr.tasks.class_folders import read_class_folders
 
     read = {bundle.size: found.images}

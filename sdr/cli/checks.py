@@ -52,7 +52,7 @@ def check_classes(folder: Path, holds: str = "a sub-folder for each class, with 
 
 def check_supernet(path: Path) -> None:
     """Raise UserError unless `path` can be a trained super-net; `open_bundle` checks its files."""
-    check_folder(path, "sdrnet, calibration, baseline and clusters")
+    check_folder(path, "sdrnet, calibration, backbones and clusters")
     if not (path / "calibration/seal.json").is_file():
         raise UserError(
             f"{path / 'calibration/seal.json'}: not found; --supernet takes what the pipeline trained, `artifacts` say"

@@ -22,14 +22,12 @@ def run(args: argparse.Namespace) -> None:
     check_supernet(args.supernet)
     check_directory(args.out, args.force, onnx=args.onnx)
     from sdr.base.ranks import pick_device
-    from sdr.export.scores import evaluated_scores
     from sdr.export.write import write_backbone
     from sdr.route.bundle import open_bundle
 
     with new_directory(args.out, args.force) as out:
         bundle = open_bundle(args.supernet, pick_device())
         name = {"w0": "super-net W₀", "baseline": "baseline"}.get(args.network, f"sub-net {args.network}")
-        scores = evaluated_scores(bundle, args.network)
         extras, command = options.extras(args), options.command_line()
-        write_backbone(out, bundle, args.network, name, extras, command=command, scores=scores)
+        write_backbone(out, bundle, args.network, name, extras, command=command, scored=True)
     print(f"{args.out}: timm.create_model('local-dir:{args.out}', pretrained=True)")

@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-SUPERNET = "directory of a trained super-net, such as `artifacts`: sdrnet, calibration, baseline, clusters"
+SUPERNET = "directory of a trained super-net, such as `artifacts`: sdrnet, calibration, backbones, clusters"
 LABELLED = "folder of labelled pictures: a sub-folder a class"
 EXTRAS = ("onnx", "program")
 

@@ -4,17 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from sdr.base.errors import UserError
 from sdr.base.params import Section
 from sdr.compare.layouts import LAYOUTS
 
-RESERVED = (
-    "baseline",
-    "w0",
-    "sdr",
-    "ensemble",
-    "votes",
-    "gain",
-)  # columns of the tables, so no entry of `compare` may have these names
+# Columns of the tables and folders of `artifacts/eval`, so no entry of `compare` or `pruned` may have these names.
+RESERVED = ("baseline", "w0", "sdr", "ensemble", "votes", "gain", "scores", "detection")
+
+
+def check_own_name(section: str, name: str) -> None:
+    """Raise UserError if an entry of `section` is called as one of our own networks or columns."""
+    if name in RESERVED:
+        raise UserError(f"{section}.{name}: a column of our own tables has this name; choose another one")
+
+
 # Of the same name and the same keys in torchvision and in timm.
 ResNetName = Literal[
     "resnet18",

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from sdr.base.errors import UserError
 from sdr.base.randomness import derive
-from sdr.compare.backbones import check_input, save_pixels, save_timm
 from sdr.compare.checkpoint_file import find, read, sha256, state_dict
-from sdr.compare.compare import RESERVED, Checkpoint, CompareSpec, Random, RawPixels, Timm, Torchvision
+from sdr.compare.compare import Checkpoint, CompareSpec, Random, RawPixels, Timm, Torchvision, check_own_name
 from sdr.compare.layouts import LAYOUTS, Layout, convert, custom, names
 from sdr.nets.backbone import Backbone, resnet
+from sdr.nets.folder import check_input, save_pixels, save_resnet, save_timm
 from sdr.nets.pixels import MEAN, STD
 
+_SIDE = 224  # pixels, what timm says of a network whose images may have any side
 _NORMALISE = {"imagenet": (MEAN, STD), "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))}
 
 
@@ -33,8 +34,7 @@ def make_backbone(name: str, spec: CompareSpec, subnet: Backbone, seed: int, dir
     Raises:
         UserError: the network cannot be had, its file is not what the entry says, or its name is taken.
     """
-    if name in RESERVED:
-        raise UserError(f"compare.{name}: a column of our own tables has this name; choose another one")
+    check_own_name("compare", name)
     match spec:
         case Random():
             return _random(subnet, seed, directory)
@@ -54,18 +54,8 @@ def make_backbone(name: str, spec: CompareSpec, subnet: Backbone, seed: int, dir
 
 def _random(subnet: Backbone, seed: int, directory: Path) -> dict[str, Any]:
     network = _drawn(seed, partial(resnet, subnet, subnet.subnet_widths))
-    architecture = {"basic": "resnet18", "bottleneck": "resnet50"}[subnet.block]  # the widths are arguments
-    network.pretrained_cfg = {
-        "architecture": architecture,
-        "input_size": [3, 224, 224],
-        "mean": MEAN,
-        "std": STD,
-        "first_conv": "conv1.0" if subnet.stem_type else "conv1",
-        "classifier": "fc",
-    }
     facts = {"source": "random", "seed": seed}
-    stem = {"stem_type": subnet.stem_type, "stem_width": subnet.stem_width}
-    save_timm(directory, network, facts, layers=subnet.layers, channels=subnet.subnet_widths, **stem)
+    save_resnet(directory, network, subnet, subnet.subnet_widths, _SIDE, {"kind": "timm", **facts})
     return facts
 
 

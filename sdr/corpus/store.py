@@ -163,7 +163,7 @@ def write_images(folder: Path, store: Store, rows: Iterable[tuple], look: dict) 
     return digest.hexdigest()
 
 
-_AGAIN = f"restore the folder that {location.CORPUS} names, or run `dvc repro --force prepare` to take it as it is now"
+_AGAIN = f"restore the folder that {location.CORPUS} names, or run `python -m tools.refresh` and `dvc repro` to take it as it is now"
 
 
 def _check_files(root: Path, records: Records) -> None:

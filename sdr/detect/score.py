@@ -1,16 +1,19 @@
 """The detection score of a backbone: fine-tuned on trainval, measured once on test."""
 
 import sys
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from sdr.base.checkpoint import States
+from sdr.base.checkpoint import Checkpoints, States
+from sdr.base.outputs import digest
 from sdr.detect.coco_ap import measure
 from sdr.detect.finetune import FineTuning
 from sdr.detect.params import Detector
 from sdr.detect.sets import DetectionSet
 from sdr.detect.voc_ap import DivergedError
+from sdr.nets.folder import load_resnet
 
 PRECISIONS = ("ap", "ap50", "ap75", "ap_present", "ap50_present", "ap75_present")
 _ATTEMPTS = 3  # at the learning rate, at half of it and at a quarter
@@ -68,3 +71,31 @@ class _Attempt:
 
     def save(self, state: dict, step: int) -> None:
         self._states.save(state | {"attempt": self._number}, step)
+
+
+def fine_tuned(
+    folder: str | Path, name: str, network: str, detector: Detector, seed: int, device: torch.device
+) -> tuple[dict, Checkpoints]:
+    """Score the backbone in `folder` on the prepared set `name`, going on after an interruption.
+
+    Args:
+        network: what it is called.
+
+    Returns:
+        what the result file holds, and the checkpoints: remove them when it is written.
+
+    Raises:
+        UserError: as `score`, or something is missing.
+    """
+    source, backbone = f"artifacts/detection/{name}", load_resnet(folder)
+    facts = {"seed": seed, "detector": detector, "data": digest(source), "backbone": digest(str(folder))}
+    checkpoints = Checkpoints(f"finetune-{name}-{network}", facts)
+    result = score(backbone, DetectionSet.open(source), detector, seed, device, network, checkpoints)
+    return {"set": name, "network": network} | result, checkpoints
+
+
+def in_words(found: dict) -> str:
+    """Average precisions, for people, or why there are none."""
+    if found["ap"] is None:
+        return f"has no score, the detector {found['failed']}"
+    return f"AP {found['ap']:.2f} %, AP50 {found['ap50']:.2f} %, AP75 {found['ap75']:.2f} %"

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
 from sdr.base.errors import UserError
+from sdr.base.outputs import sha256
 from sdr.evaluate.knn import Knn, knn_scores
 from sdr.evaluate.linear import Linear, choose_and_fit, evaluate, judge
 from sdr.evaluate.metrics import score
 from sdr.nets.embed import Embedding, embed
+from sdr.nets.folder import WEIGHTS
 from sdr.tasks.task import Task
 
 
@@ -74,6 +77,17 @@ def evaluate_votes(members: Iterable[nn.Module], task: Task, protocol: Protocol,
         votes.append(data.votes(len(task.classes), protocol.knn))
     judged = judge(np.mean(probabilities, axis=0), data.test_y, task.classes, task.metric, protocol.seed)
     return judged | {"knn": score(task.metric, np.mean(votes, axis=0), data.test_y)}
+
+
+def evaluation(task: Task, folder: str | Path, networks: dict[str, dict]) -> dict:
+    """What is kept of an evaluation: the task, the scores by network, and the hash of the weights in `folder`."""
+    weights = sha256(Path(folder, WEIGHTS)) if Path(folder, WEIGHTS).exists() else None  # raw pixels have none
+    return {"task": task.name, "metric": task.metric, "weights": weights, "networks": networks}
+
+
+def in_words(networks: dict[str, dict]) -> str:
+    """The scores, for people."""
+    return ", ".join(f"{name} {found['linear']:.2f} % (kNN {found['knn']:.2f} %)" for name, found in networks.items())
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 from sdr.base.errors import UserError
 from sdr.experiments.measured import FOLDER, read_cells, write_cells
-from sdr.experiments.sets import OWN, Experiment, ExperimentSet, experiment_of
+from sdr.experiments.sets import OWN, ROUTED, Experiment, ExperimentSet, experiment_of
 from sdr.report.files import read_json
-from sdr.report.scores import PROTOCOLS
+from sdr.report.scores import PROTOCOLS, read_scores, spread, training
 
 CODE = ("sdr", "stages", "splits", "dvc.yaml", "params.yaml")
 """What an experiment's numbers hang on, in git."""
@@ -102,7 +102,7 @@ def measured(of: str, experiment: str, results: str) -> dict[str, Any]:
     """
     with TemporaryDirectory() as folder:
         try:
-            fetch(results, files_of(of), Path(folder))
+            fetch(results, of, Path(folder))
             return numbers(of, Path(folder, "artifacts"))
         except (UserError, OSError) as error:
             raise UserError(
@@ -110,19 +110,24 @@ def measured(of: str, experiment: str, results: str) -> dict[str, Any]:
             ) from None
 
 
-def fetch(results: str, files: Iterable[str], folder: Path) -> None:
-    """Copy files of an experiment from git or from DVC's cache."""
+def fetch(results: str, of: str, folder: Path) -> None:
+    """Copy what `numbers` reads of an experiment, from git or from DVC's cache."""
     from dvc.api import DVCFileSystem
 
     there = DVCFileSystem(rev=results)
-    for name in files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        there.get_file(name, str(folder / name))
+    for place in places(of):
+        for file in there.find(place) if there.isdir(place) else [place]:
+            if Path(file).suffix in (".json", ".csv"):
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                there.get_file(file, str(folder / file))
 
 
-def files_of(of: str) -> list[str]:
-    """The files of a run that `numbers` reads."""
-    return ["artifacts/scores/baseline.json", _scores(of), _timing(of)]
+def places(of: str) -> list[str]:
+    """The files, and folders of files, that `numbers` reads."""
+    trainings = {"baseline", _training(of)}
+    found = [f"artifacts/eval/{_folder(of)}", *(f"artifacts/timing/{name}.json" for name in sorted(trainings))]
+    found += [f"artifacts/{name}/config.json" for name in sorted(trainings)]
+    return found + ["artifacts/route"] * (of == "sdr")
 
 
 def numbers(of: str, artifacts: Path) -> dict[str, Any]:
@@ -132,25 +137,22 @@ def numbers(of: str, artifacts: Path) -> dict[str, Any]:
         linear, knn (means over tasks, %), linear.TASK, knn.TASK, spread ("" where nothing was routed), images, teramacs, seconds of
         the training, teramacs_in_all with the baseline's, and the device.
     """
-    root = artifacts.parent
-    found, baseline = read_json(root / _scores(of), [of]), read_json(artifacts / "scores/baseline.json")["training"]
-    scores, cost = found[of], found.get("training", baseline)  # what is pruned was trained as the baseline
+    tasks = sorted(file.stem for file in (artifacts / "eval" / _folder(of)).glob("*.json"))
+    scores = read_scores(artifacts, of, tasks)
+    cost, baseline = training(artifacts, _training(of)), training(artifacts, "baseline")
     cells: dict[str, Any] = {p: scores[p]["mean"] for p in PROTOCOLS}
     cells |= {f"{p}.{task}": value for p in PROTOCOLS for task, value in scores[p].items() if task != "mean"}
-    cells["spread"] = found["spread"]["mean"] if of == "sdr" else ""
-    cells |= {key: cost[key] for key in ("images", "teramacs", "seconds")}
+    cells["spread"] = spread(artifacts / "route", tasks)["mean"] if of == "sdr" else ""
+    cells |= cost
     # SDR's clusters are the baseline's: whoever has no baseline yet pays for it too.
-    cells["teramacs_in_all"] = round(cost["teramacs"] + (baseline["teramacs"] if _of_sdr(of) else 0), 3)
-    return cells | {"device": read_json(root / _timing(of), ["device"])["device"]}
+    cells["teramacs_in_all"] = round(cost["teramacs"] + (baseline["teramacs"] if _training(of) == "sdrnet" else 0), 3)
+    return cells | {"device": read_json(artifacts / f"timing/{_training(of)}.json", ["device"])["device"]}
 
 
-def _of_sdr(of: str) -> bool:
-    return of in OWN and of != "baseline"
+def _training(of: str) -> str:
+    """What trained it; what is pruned was trained as the baseline."""
+    return "sdrnet" if of in OWN and of != "baseline" else "baseline"
 
 
-def _scores(of: str) -> str:
-    return f"artifacts/scores/{'sdr' if _of_sdr(of) else of}.json"
-
-
-def _timing(of: str) -> str:
-    return f"artifacts/timing/{'sdrnet' if _of_sdr(of) else 'baseline'}.json"
+def _folder(of: str) -> str:
+    return "sdr" if of in ROUTED else of

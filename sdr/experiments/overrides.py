@@ -23,13 +23,22 @@ def overrides(experiment: Experiment, params: str) -> list[str]:
     Raises:
         UserError: no such profile or parameter.
     """
-    before = YAML(typ="safe").load(params)
-    wanted = YAML(typ="safe").load(merged(params, experiment.profile)) if experiment.profile else dict(before)
+    before, wanted = YAML(typ="safe").load(params), _with_profile(experiment, params)
     changed = list(_differences(before, wanted))
     for name, value in experiment.changes.items():
         check(wanted, name)
         changed.append(_set(before, name, value))
     return [option for change in changed for option in ("--set-param", change)]
+
+
+def tasks_of(experiment: Experiment, params: str) -> list[str]:
+    """The tasks that an experiment evaluates on, by its profile and its changes."""
+    added = [name.removeprefix("tasks.") for name in experiment.changes if re.fullmatch(r"tasks\.[^.]+", name)]
+    return list(dict.fromkeys([*_with_profile(experiment, params)["tasks"], *added]))
+
+
+def _with_profile(experiment: Experiment, params: str) -> dict[str, Any]:
+    return YAML(typ="safe").load(merged(params, experiment.profile) if experiment.profile else params)
 
 
 def check(params: dict[str, Any], name: str) -> None:

@@ -7,6 +7,7 @@ stages that end in the row's scores. Rows and sets that change the same share th
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sdr.base.params import Section
 
 FOLDER = Path("experiments")
 ROUTED = ("sdr", "ensemble", "votes")
+ROUTED = ("sdr", "ensemble", "votes")  # of the sub-nets that routing chose
 OWN = ("baseline", "w0", *ROUTED)  # networks of a run; any other name is one of `pruned`
 _LONGEST = 80  # characters of an experiment's name before the digest
 
@@ -114,12 +116,14 @@ def experiments(of_set: ExperimentSet) -> list[Experiment]:
     return list({experiment.name: experiment for experiment in every}.values())
 
 
-def targets(experiment: Experiment) -> list[str]:
-    """The stages of dvc.yaml that end in its scores: not the demo of detection, nor a page."""
-    stages = {"scores_baseline"}  # cheap: every sub-net's training needs the baseline
-    for network in experiment.networks:
-        if network != "baseline":
-            stages.add("scores_sdr" if network in OWN else f"scores_pruned@{network}")
+def targets(experiment: Experiment, tasks: Iterable[str]) -> list[str]:
+    """The stages of dvc.yaml that end in its scores on these tasks: not the demo of detection, nor a page."""
+    alone = {"baseline"} | set(experiment.networks) - set(
+        ROUTED
+    )  # every sub-net's training needs the baseline: it is cheap
+    stages = {f"evaluate@{task}-{network}" for task in tasks for network in alone}
+    if alone != {"baseline"} | set(experiment.networks):
+        stages.add("evaluate_routed")
     return sorted(stages)
 
 

@@ -17,11 +17,11 @@ from safetensors.torch import save
 from torch import nn
 
 from sdr.base.errors import UserError
-from sdr.compare.backbones import load_backbone
 from sdr.evaluate.linear import Linear, fit_path
 from sdr.evaluate.metrics import bootstrap_interval, score
 from sdr.evaluate.temperature import calibration_error, log_loss, softmax, temperature
 from sdr.nets.embed import Embedding, embed
+from sdr.nets.folder import load_backbone
 from sdr.tasks.read_labelled import Split, split_by_hash
 
 LINEAR = Linear(penalties=45, log10_min=-6, log10_max=5, tolerance=1e-6, max_iterations=100, val_fraction=0.2)

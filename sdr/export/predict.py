@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from sdr.base.errors import UserError
 from sdr.base.outputs import output_file
-from sdr.compare.backbones import load_backbone
 from sdr.corpus.entries import Skipped, read_all
 from sdr.evaluate.temperature import softmax
 from sdr.nets.embed import evaluation_view
+from sdr.nets.folder import load_backbone
 from sdr.tasks.pictures import picture_entries
 
 BATCH = 256

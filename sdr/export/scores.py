@@ -4,28 +4,26 @@ import json
 from pathlib import Path
 
 from sdr.export.card import Score
-from sdr.route.bundle import Bundle
 
 
-def evaluated_scores(bundle: Bundle, network: str | int) -> tuple[Score, ...]:
-    """Test scores of a network, by task and protocol, from `eval/` and `route/` in the super-net's directory.
+def evaluated_scores(root: Path, network: str | int, weights: str) -> tuple[Score, ...]:
+    """Test scores of a network, by task and protocol, from `eval/` in the super-net's directory.
 
-    Left out is what was measured on other weights than the sealed ones, and of a sub-net every task that it was not
-    chosen for; without `eval/` there is none.
+    Left out is what was measured on other weights: those of another run, or, of a sub-net, of the one that another task
+    was routed to. Without `eval/` there is none.
+
+    Args:
+        root: the super-net's directory.
+        network: "baseline", "w0", or the number of a sub-net.
+        weights: SHA-256 of the network's exported weights.
     """
-    folder = bundle.root / "eval" / ("baseline" if network == "baseline" else "sdr")
+    name = "sdr" if isinstance(network, int) else network
     found = []
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted((root / "eval" / name).glob("*.json")):
         evaluation = _read(file)
-        weights = evaluation.get("weights")
-        if not weights or any(bundle.seal["files"].get(name) != digest for name, digest in weights.items()):
+        if evaluation.get("weights") != weights:
             continue
-        if (
-            isinstance(network, int)
-            and _read(bundle.root / "route" / file.stem / "route.json").get("subnet") != network
-        ):
-            continue
-        result = evaluation["networks"]["sdr" if isinstance(network, int) else network]
+        result = evaluation["networks"][name]
         metric = evaluation["metric"].replace("_", " ")
         low, high = result["linear_interval"]
         found += [

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from sdr.base.errors import UserError
-from sdr.export.card import Card, Score, model_card
+from sdr.base.outputs import sha256
+from sdr.export.card import Card, model_card
 from sdr.export.portable import write_onnx, write_program
-from sdr.nets.export import export
+from sdr.export.scores import evaluated_scores
+from sdr.nets.folder import WEIGHTS, save_resnet
 from sdr.nets.paths import path_of
 from sdr.nets.pixels import MEAN, STD
 from sdr.route.bundle import Bundle
@@ -27,7 +29,7 @@ def write_backbone(
     task: str | None = None,
     routing: str | None = None,
     command: str | None = None,
-    scores: tuple[Score, ...] = (),
+    scored: bool = False,
 ) -> None:
     """Write one network of a super-net into the existing, empty directory `out`.
 
@@ -41,7 +43,7 @@ def write_backbone(
         extras: "onnx" → model.onnx, "program" → model.pt2.
         task, routing: what a sub-net was chosen for, and how well it did there, in words.
         command: how this directory was made.
-        scores: on test splits.
+        scored: show the test scores that lie beside the super-net.
 
     Raises:
         UserError: there is no such sub-net, or what ONNX needs is not installed.
@@ -54,7 +56,8 @@ def write_backbone(
     else:
         backbone = bundle.baseline if network == "baseline" else trained.subnet(network)
         widths = trained.spec.subnet_widths
-    export(out, backbone, trained.spec, widths, bundle.size)
+    save_resnet(out, backbone, trained.spec, widths, bundle.size)
+    weights = sha256(out / WEIGHTS)
     if "onnx" in extras:
         write_onnx(backbone, bundle.size, out / "model.onnx")
     if "program" in extras:
@@ -87,7 +90,7 @@ def write_backbone(
         corpus_fingerprint=corpus["fingerprint"],
         cluster_images=int(bundle.sizes[network]) if own and bundle.seal["subsets"] == "cluster" else None,
         samples=_copy_samples(bundle, network, out) if own else (),
-        scores=scores,
+        scores=evaluated_scores(bundle.root, network, weights) if scored else (),
         parameters=bundle.seal["parameters"] | {"backbone": trained.spec.model_dump()},
         command=command,
         versions=bundle.seal["versions"],

@@ -33,3 +33,12 @@ def check_n_subnets(n_subnets: int, n_paths: int) -> None:
             f"params.yaml: n_subnets is {n_subnets}, but this backbone has groups^stages = {n_paths} paths: "
             f"choose 1 to {n_paths}, or raise backbone.groups"
         )
+
+
+def tree_macs(parts: list[int], groups: int, n: int) -> int:
+    """Multiply-adds of one image through the first `n` sub-nets, each common prefix of their paths once.
+
+    Sub-net i takes the digits of i in base `groups`, so the first n have ⌈n / groups^(stages − l)⌉ prefixes of length l.
+    """
+    prefixes = [-(-n // groups ** (N_STAGES - length)) for length in range(N_STAGES + 1)]
+    return sum(number * macs for number, macs in zip(prefixes, parts, strict=True))

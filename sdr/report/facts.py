@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sdr.report.cost import Cost
 from sdr.report.run import Run
 from sdr.report.units import count
-from sdr.train.cost import Cost
 
 
 def header(run: Run) -> list[tuple[str, str]]:

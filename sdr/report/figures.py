@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from sdr.report.cost import Cost
 from sdr.report.pictures import Drawing
 from sdr.report.plot_clusters import draw_clusters
 from sdr.report.plot_cost import draw_cost
@@ -13,7 +14,6 @@ from sdr.report.run import Run, TaskRun
 from sdr.report.runs import name_of
 from sdr.report.tables import signed
 from sdr.report.units import decimal, duration, macs_unit
-from sdr.train.cost import Cost
 
 HISTOGRAM_FROM = 4  # fewer sub-nets than this make no histogram
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from PIL import Image
 
 from sdr.report import facts, runs, tables, units
+from sdr.report.cost import Cost
 from sdr.report.figures import drawings
 from sdr.report.pictures import data_address, write_pictures
 from sdr.report.plot_gains import w0_gain
 from sdr.report.run import Run
 from sdr.report.templates import environment, look
-from sdr.train.cost import Cost
 
 
 def write_report(run: Run, cost: Cost, folder: Path) -> None:

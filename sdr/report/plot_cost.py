@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from sdr.report.cost import Cost
 from sdr.report.style import Palette, legend_above, panel
 from sdr.report.units import decimal, macs_unit
-from sdr.train.cost import Cost
 
 
 def draw_cost(cost: Cost, palette: Palette) -> Figure:

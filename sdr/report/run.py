@@ -16,6 +16,8 @@ from sdr.report.runs import last_runs
 if TYPE_CHECKING:
     import pandas as pd
 
+OWN = ("baseline", "w0")  # networks that every run has, beside the routed sub-nets
+ROUTED = ("sdr", "ensemble", "votes")  # what lies in one file
 RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
 HISTORY = ["step", "loss", "std"]
@@ -33,7 +35,7 @@ class TaskRun:
             and gain (over the baseline on those images); NaN where a sub-net was not tried.
         route: `artifacts/route/T/route.json`, the sub-net that was chosen.
         networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
-        others: "ensemble" and "votes", if the best sub-nets were tried together, and each backbone of `compare` and `pruned` → its evaluation.
+        others: "ensemble" and "votes", if the best sub-nets were tried together, and each other network of `networks` → its evaluation.
     """
 
     name: str
@@ -55,7 +57,7 @@ class DetectionRun:
 
     Attributes:
         name: key in `detection` of `params.yaml`.
-        networks: "baseline", "sdr" and the backbones of `detection_compare` → what fine-tuning found: ap, ap50,
+        networks: "baseline", "sdr" and the others of `detection_networks` → what fine-tuning found: ap, ap50,
             ap75 in per cent, per_class, iterations.
         routing: how the sub-net was chosen: subnet, path, iterations, exhaustive_iterations, candidates.
     """
@@ -70,7 +72,7 @@ class Run:
     """Everything that the report shows; see the attributes' files under `artifacts/`.
 
     `clusters` has one row a cluster, and cluster i is what sub-net i was trained on; `samples` is the folder
-    of contact sheets. `baseline` and `sdrnet` are the two `config.json`, the histories their `history.csv`. `timing`
+    of contact sheets. `baseline` and `sdrnet` are the two `config.json`, `calibration` its `meta.json`, the histories their `history.csv`. `timing`
     has what was measured of those two trainings where they ran; either may lack. `ran` is the last run of each stage.
     """
 
@@ -79,6 +81,7 @@ class Run:
     data: dict[str, Any]
     baseline: dict[str, Any]
     sdrnet: dict[str, Any]
+    calibration: dict[str, Any]
     history: pd.DataFrame
     history_sdr: pd.DataFrame
     clusters: pd.DataFrame
@@ -96,10 +99,9 @@ def read_run(
     tasks: Iterable[str],
     n_subnets: int,
     seed: int,
-    compare: Iterable[str] = (),
+    networks: Iterable[str] = OWN,
     detection: Iterable[str] = (),
-    detection_compare: Iterable[str] = (),
-    pruned: Iterable[str] = (),
+    detection_networks: Iterable[str] = (),
     score_check: Iterable[str] = (),
     log: Path | None = None,
 ) -> Run:
@@ -110,28 +112,27 @@ def read_run(
         tasks: names of the tasks, in the order of the report.
         n_subnets: how many sub-nets each ranking must hold.
         seed: shown, not used.
-        compare: names of the other backbones that every task is evaluated with.
+        networks: names of the networks that every task is evaluated with beside the routed sub-nets; `OWN` among them.
         detection: names of the detection sets.
-        detection_compare: names of the other backbones that are fine-tuned on them.
-        pruned: names of the pruned baselines that every task is evaluated with too.
+        detection_networks: names of the networks that are fine-tuned on them beside the routed sub-nets.
         score_check: names of the tasks on which the routing scores are judged.
         log: of the stages that ran here; None if none is kept.
 
     Raises:
         UserError: an artifact is missing, unreadable or incomplete, or belongs to no task in `tasks`.
     """
-    root, names, others, sets = Path(artifacts), list(tasks), [*compare, *pruned], list(detection)
-    if "mean" in names:
-        raise UserError("params.yaml: a task cannot be called `mean`: that row holds the mean; rename the task")
-    checked = list(score_check)
+    root, names, sets, checked = Path(artifacts), list(tasks), list(detection), list(score_check)
+    evaluated, tuned = list(networks), list(detection_networks)
+    others = [name for name in evaluated if name not in OWN]
     timing = {name: root / f"timing/{name}.json" for name in ("baseline", "sdrnet")}
-    _refuse_stale(root, set(names), set(others), set(sets), set(detection_compare), set(checked))
+    _refuse_stale(root, set(names), set(evaluated), set(sets), set(tuned), set(checked))
     return Run(
         n_subnets=n_subnets,
         seed=seed,
         data=read_json(root / "data/meta.json"),
         baseline=read_json(root / "baseline/config.json"),
-        sdrnet=read_json(root / "sdrnet/config.json", ["method", "heads"]),
+        sdrnet=read_json(root / "sdrnet/config.json", ["method", "macs", "groups"]),
+        calibration=read_json(root / "calibration/meta.json", ["macs"]),
         history=read_csv(root / "baseline/history.csv", HISTORY),
         history_sdr=read_csv(root / "sdrnet/history.csv", HISTORY_SDR),
         clusters=read_csv(root / "clusters/clusters.csv", CLUSTERS),
@@ -139,9 +140,9 @@ def read_run(
         samples=root / "clusters/samples",
         tasks=[_task(root, name, n_subnets, others) for name in names],
         score_checks={name: read_json(root / f"eval/scores/{name}.json", ["scores", "chance"]) for name in checked},
-        detection=[_detection(root, name, ["baseline", "sdr", *detection_compare]) for name in sets],
+        detection=[_detection(root, name, list(dict.fromkeys(["baseline", "sdr", *tuned]))) for name in sets],
         timing={name: read_json(file) for name, file in timing.items() if file.exists()},
-        ran=last_runs(read_log(log), names, sets, others) if log else [],
+        ran=last_runs(read_log(log), names, sets, {*evaluated, *tuned}) if log else [],
     )
 
 
@@ -151,13 +152,20 @@ def groups_of(path: str) -> tuple[int, ...]:
 
 
 def read_evaluation(root: Path, network: str, task: str) -> dict[str, Any]:
-    """Read what `linear_compare` measured of one backbone of `compare` or `pruned` on one task.
+    """Read what was measured of one network on one task.
+
+    Args:
+        root: the folder of artifacts.
+        network: one of `networks`, or "sdr", and of the best sub-nets together "ensemble" and "votes".
 
     Raises:
         UserError: it is missing or incomplete.
     """
-    file = root / "eval/compare" / network / f"{task}.json"
-    return _network(file, network)
+    file = root / "eval" / ("sdr" if network in ROUTED else network) / f"{task}.json"
+    found = read_json(file, ["networks"])["networks"]
+    if network not in found:
+        raise UserError(f"{file}: no scores of `{network}`; remove it and run `dvc repro`")
+    return found[network]
 
 
 def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
@@ -170,19 +178,11 @@ def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
     )
     if route["subnet"] not in set(ranking["subnet"]):
         raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
-    baseline, sdr = (root / "eval" / kind / f"{name}.json" for kind in ("baseline", "sdr"))
-    networks = {"baseline": _network(baseline, "baseline")} | {n: _network(sdr, n) for n in ("w0", "sdr")}
-    others = {n: _network(sdr, n) for n in ("ensemble", "votes") if len(route["best"]) > 1}
-    others |= {network: read_evaluation(root, network, name) for network in compare}
+    networks = {network: read_evaluation(root, network, name) for network in (*OWN, "sdr")}
+    together = [network for network in ("ensemble", "votes") if len(route["best"]) > 1]
+    others = {network: read_evaluation(root, network, name) for network in (*together, *compare)}
     meta = read_json(root / "tasks" / name / "meta.json", ["metric", "chance", "raw_knn", "n_train", "n_test"])
     return TaskRun(name, meta, ranking, route, networks, others)
-
-
-def _network(file: Path, network: str) -> dict[str, Any]:
-    found = read_json(file, ["networks"])["networks"]
-    if network not in found:
-        raise UserError(f"{file}: no scores of `{network}`; remove it and run `dvc repro`")
-    return found[network]
 
 
 def _detection(root: Path, name: str, networks: list[str]) -> DetectionRun:
@@ -194,13 +194,17 @@ def _detection(root: Path, name: str, networks: list[str]) -> DetectionRun:
 
 
 def _refuse_stale(
-    root: Path, tasks: set[str], compare: set[str], sets: set[str], tuned: set[str], checked: set[str]
+    root: Path, tasks: set[str], networks: set[str], sets: set[str], tuned: set[str], checked: set[str]
 ) -> None:
     """Raise UserError for results of what params.yaml no longer has; DVC leaves them, and nobody would notice."""
-    single = {"tasks/*": tasks, "route/*": tasks, "eval/baseline/*": tasks, "eval/sdr/*": tasks}
-    single |= {"eval/scores/*": checked, "detection/*": sets, "route_detection/*": sets}
-    paired = {"eval/compare/*/*": (compare, tasks), "eval/detection/*/*": ({"baseline", "sdr"} | tuned, sets)}
+    single = {"tasks/*": tasks, "route/*": tasks, "detection/*": sets, "route_detection/*": sets}
+    paired = {"eval/detection/*/*": (tuned | {"sdr"}, sets)}
     stale = [p for pattern, names in single.items() for p in root.glob(pattern) if _name(p) not in names]
+    stale += [p for p in root.glob("eval/scores/*") if _name(p) not in checked]
+    for folder in root.glob("eval/*"):
+        if folder.name not in ("scores", "detection"):
+            known = tasks if folder.name in networks | {"sdr"} else set()
+            stale += [p for p in folder.iterdir() if _name(p) not in known]
     for pattern, (networks, names) in paired.items():
         stale += [p for p in root.glob(pattern) if _name(p) not in names or p.parent.name not in networks]
     if stale := sorted(path for path in stale if path.name[0] != "."):

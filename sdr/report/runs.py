@@ -7,24 +7,17 @@ from datetime import datetime, timedelta
 from sdr.base.run_log import StageRun
 
 PARTS = {  # of the pipeline → its stages, in their order; the report itself is still running when it is written
-    "corpus": ("prepare", "manifest", "prepare_task", "manifest_detection", "prepare_detection"),
+    "corpus": (
+        "manifest_corpus",
+        "prepare",
+        "manifest",
+        "prepare_task",
+        "manifest_detection",
+        "prepare_detection",
+    ),
     "training": ("pretrain", "extract", "cluster", "train_sdr", "calibrate"),
     "routing": ("route", "route_detection"),
-    "evaluation": (
-        "linear_baseline",
-        "linear_sdr",
-        "backbone",
-        "linear_compare",
-        "prune",
-        "linear_pruned",
-        "check_scores",
-        "scores_baseline",
-        "scores_sdr",
-        "scores_pruned",
-        "finetune_baseline",
-        "finetune_sdr",
-        "finetune_compare",
-    ),
+    "evaluation": ("backbone", "prune", "evaluate", "evaluate_routed", "check_scores", "finetune", "finetune_routed"),
 }
 PART_OF = {stage: part for part, stages in PARTS.items() for stage in stages}
 
@@ -43,16 +36,16 @@ def part_of(run: StageRun) -> str:
 
 
 def last_runs(
-    log: Iterable[StageRun], tasks: Iterable[str], sets: Iterable[str], compare: Iterable[str]
+    log: Iterable[StageRun], tasks: Iterable[str], sets: Iterable[str], networks: Iterable[str]
 ) -> list[StageRun]:
     """The last run of each stage that the pipeline has now, in the order in which they started.
 
     Args:
         log: all runs, in the order in which they ended.
-        tasks, sets, compare: names of the tasks, detection sets and other backbones that `params.yaml` has now.
+        tasks, sets, networks: names of the tasks, detection sets and networks that `params.yaml` has now.
     """
-    labelled = [*tasks, *sets]
-    keys = {"", *labelled, *compare} | {f"{a}-{b}" for a in labelled for b in compare}
+    labelled, networks = [*tasks, *sets], list(networks)
+    keys = {"", *labelled, *networks} | {f"{a}-{b}" for a in labelled for b in networks}
     last = {run.stage: run for run in log if name_of(run) in PART_OF and run.stage.partition("@")[2] in keys}
     return sorted(last.values(), key=lambda run: (run.started, run.stage))
 

@@ -25,7 +25,7 @@ def scores(task: TaskRun) -> Scores:
 
 
 def other_scores(evaluations: dict[str, dict[str, Any]]) -> Scores:
-    """Test scores of the backbones of `compare` and `pruned` on one task, %, not rounded: `{"linear": {NAME: score}, "knn": …}`."""
+    """Test scores of the other networks on one task, %, not rounded: `{"linear": {NAME: score}, "knn": …}`."""
     return {p: {name: float(found[p]) for name, found in evaluations.items()} for p in PROTOCOLS}
 
 
@@ -37,24 +37,29 @@ def mean(tables: list[Scores]) -> Scores:
     }
 
 
-def summary(tasks: list[TaskRun]) -> dict[str, Scores]:
-    """What `dvc metrics` reads: task (and "mean") → protocol → column, to 2 digits; empty without tasks."""
-    tables = {task.name: _joined(task) for task in tasks}
-    if tables:
-        tables["mean"] = mean(list(tables.values()))
-    return {
-        name: {protocol: {column: round(value, 2) for column, value in row.items()} for protocol, row in table.items()}
-        for name, table in tables.items()
-    }
+def summary(tasks: list[TaskRun], sets: list[DetectionRun]) -> dict[str, float]:
+    """The means that `dvc metrics` and `dvc exp show` show, in few and short columns, to 2 digits; empty without tasks.
+
+    baseline, w0, sdr: linear scores, %; gain: of SDR over the baseline, points; knn: SDR's kNN score, %; ap: SDR's mean
+    average precision over the detection sets, %, where there is one.
+    """
+    if not tasks:
+        return {}
+    total = mean([scores(task) for task in tasks])
+    found = total["linear"] | {"knn": total["knn"]["sdr"]}
+    precisions = [result.networks["sdr"]["ap"] for result in sets]
+    if precisions and None not in precisions:  # none of them diverged
+        found["ap"] = fmean(precisions)
+    return {name: round(value, 2) for name, value in found.items()}
 
 
-def _joined(task: TaskRun) -> Scores:
-    ours, others = scores(task), other_scores(task.others)
-    return {protocol: ours[protocol] | others[protocol] for protocol in PROTOCOLS}
+def task_scores(tasks: list[TaskRun]) -> dict[str, float]:
+    """The linear score of the routed sub-net on each task, %, to 2 digits, for `dvc metrics`."""
+    return {task.name: round(float(task.networks["sdr"]["linear"]), 2) for task in tasks}
 
 
 def detection_summary(sets: list[DetectionRun]) -> dict[str, dict[str, dict[str, float]]]:
-    """What `dvc metrics` reads of detection: set → ap, ap50, ap75 → network, %, and the gain of SDR in points.
+    """What detection found: set → ap, ap50, ap75 → network, %, and the gain of SDR in points.
 
     None for a network whose detector diverged, and for a gain that lacks one of its two scores.
     """
@@ -141,7 +146,7 @@ def _others(tasks: list[TaskRun]) -> str:
     ]
     for title, row in rows.items():
         lines.append(_line([title, *(percent(row[protocol][name]) for protocol in PROTOCOLS for name in names)]))
-    note = "The other backbones (`compare` and `pruned` in `params.yaml`; ensemble, votes: the best sub-nets together), test scores in per cent."
+    note = "The other networks (ensemble, votes: the best sub-nets together), test scores in per cent."
     return "\n".join([*lines, "", note, ""])
 
 

@@ -1,4 +1,4 @@
-"""A trained super-net as people pass it on: the folders sdrnet, calibration, baseline and clusters, sealed.
+"""A trained super-net as people pass it on: the folders sdrnet, calibration, backbones/baseline and clusters, sealed.
 
 The seal lists the files with their hashes, so that a pull that was cut short or a file of another run is seen before
 anything is computed with it.
@@ -17,14 +17,19 @@ from torch import nn
 
 from sdr.base.errors import UserError
 from sdr.base.outputs import sha256, write_json
+from sdr.nets.folder import load_backbone
 from sdr.route.prior import Clusters
 from sdr.route.trained import TrainedSdr
-from sdr.ssl.folder import OWN_AFFINE, load_network
+from sdr.ssl.folder import OWN_AFFINE
 
-FORMAT = 1  # of the folders and the seal
+FORMAT = 2  # of the folders and the seal
 SEAL = "calibration/seal.json"
 FILES = (
-    *(f"{folder}/{file}" for folder in ("sdrnet", "baseline") for file in ("config.json", "model.safetensors")),
+    *(
+        f"{folder}/{file}"
+        for folder in ("sdrnet", "backbones/baseline")
+        for file in ("config.json", "model.safetensors")
+    ),
     *(f"calibration/{file}" for file in ("bn.safetensors", "meta.json", "places.safetensors")),
 )
 OWN = f"sdrnet/{OWN_AFFINE}"  # where sub-nets have batch norms of their own
@@ -71,7 +76,9 @@ def open_bundle(root: str | Path, device: torch.device) -> Bundle:
     """
     root = Path(root)
     if not root.is_dir():
-        raise UserError(f"{root}: not found; it should be a directory with sdrnet, calibration, baseline and clusters")
+        raise UserError(
+            f"{root}: not found; it should be a directory with sdrnet, calibration, backbones/baseline, clusters"
+        )
     try:
         sealed = json.loads((root / SEAL).read_text())
         form, files, size = sealed["format"], sealed["files"], sealed["size"]
@@ -92,7 +99,7 @@ def open_bundle(root: str | Path, device: torch.device) -> Bundle:
     trained = TrainedSdr(root / "sdrnet", root / "calibration", device)
     places = load_file(root / "calibration/places.safetensors")
     clusters = Clusters(places["mean"], places["centroids"])
-    baseline = load_network(root / "baseline", device)[0].backbone
+    baseline = load_backbone(root / "backbones/baseline", device)
     return Bundle(root, trained, baseline, clusters, places["sizes"], size, sealed)
 
 

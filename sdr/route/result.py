@@ -1,5 +1,6 @@
 """A finished search on disk: ranking.csv, a row a sub-net, and route.json, the choice and what it cost."""
 
+import json
 from pathlib import Path
 
 from sdr.base.outputs import write_csv, write_json
@@ -53,6 +54,17 @@ def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, pa
     }
     write_json(out / "route.json", route)
     return route
+
+
+def chosen_folders(folder: str | Path) -> list[Path]:
+    """The networks in a route's folder, the chosen one first; others, from `top_m: 2` on, are the next best."""
+    best = json.loads(Path(folder, "route.json").read_text())["best"]
+    return [Path(folder, backbone_folder(place)) for place in range(len(best))]
+
+
+def backbone_folder(place: int) -> str:
+    """Where the network lies that came in at this place, from 0."""
+    return "backbone" if place == 0 else f"backbone-{place + 1}"
 
 
 def in_words(route: dict, metric: str) -> str:

@@ -22,6 +22,9 @@ from sdr.corpus.store import Store, write_images
 from sdr.corpus.thumbnail import FILE as THUMBNAILS
 from sdr.corpus.thumbnail import to_bytes
 from sdr.sources import builtin, folder, torchvision_source
+from sdr.sources.corpus_files import look
+from sdr.sources.manifest import Files
+from sdr.sources.watched import CORPUS, check_files, check_read
 
 COARSE = 8  # side, pixels, at which a picture is decoded that is only checked: JPEGs take a third of the time
 
@@ -58,19 +61,26 @@ class Data(Section):
         return self
 
 
-def prepare(data: Data, target: Path) -> dict:
+def prepare(data: Data, target: Path, listed: Files | None = None) -> dict:
     """Write images.arrow, thumbnails.i8 and meta.json into `target`; return meta. Memory does not grow with the number of pictures.
 
     Every file is decoded completely however it is stored, so that training meets no bad file.
 
+    Args:
+        data: the section `data`.
+        target: an empty folder.
+        listed: the manifest that the files must agree with; None: whatever is there is taken.
+
     Raises:
-        UserError: the source is missing, empty, or has too many unreadable files; or it has no files, whose
-            bytes could be kept or which could be read on the fly.
+        UserError: the source is missing, empty, differs from the manifest, or has too many unreadable files; or it has no
+            files, whose bytes could be kept or which could be read on the fly.
     """
     if data.store != "decoded" and data.source not in ("folder", "imagenet"):
         raise UserError(
             f"data.store: {data.store} needs files of source folder or imagenet, not {data.source}; set decoded"
         )
+    if listed is not None:
+        check_files(look(data.source), listed)
     dropped: Counter = Counter()
     domains: Counter = Counter()
     entries, where, remarks = _source(data.source, dropped)
@@ -82,6 +92,7 @@ def prepare(data: Data, target: Path) -> dict:
         for entry, loaded in tqdm(pictures, desc="prepare", unit=" images", disable=None):
             domains[entry.domain] += 1
             looks.write(to_bytes(loaded.thumbnail).tobytes())
+            check_read("data", CORPUS, listed or {}, [(entry.origin, loaded.sha256)])
             content = loaded.pixels.tobytes() if data.store == "decoded" else loaded.content
             yield (entry.domain, entry.origin, *loaded[:4], content)
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -14,8 +13,6 @@ from sdr.base.errors import UserError
 from sdr.base.params import Section
 
 SPLITS = ("train", "val", "test")  # val is optional
-# DVC takes a dot for a path into params.yaml and digits alone for a number; `load` takes `__` for such a path.
-_NAME = re.compile(r"(?!\d+$)(?!.*__)[A-Za-z0-9_-]+")
 
 
 class TaskSpec(Section):
@@ -33,14 +30,6 @@ class TaskSpec(Section):
     folder: str | None = Field(default=None, min_length=1)
     # ... and the share of each class that becomes the test split, by the hash of a file's name, where there is none
     test_fraction: float | None = Field(default=None, gt=0, lt=1)
-
-
-def check_name(section: str, name: str) -> None:
-    """Raise UserError if DVC could not use `name` for an entry of `section`: a slash, a space or a dot in it, say."""
-    if not _NAME.fullmatch(name):
-        raise UserError(
-            f"params.yaml: {section}: name `{name}`: use letters, digits, `_` and `-`, not digits alone and not `__`"
-        )
 
 
 class Task:

@@ -171,5 +171,7 @@ def test_a_stage_reads_what_it_declares(running):
 @pytest.mark.parametrize("wanted", [{"outer": Outer}, {"tasks": dict[str, Inner]}, {"outer__size": int}])
 def test_a_stage_cannot_read_what_it_does_not_declare(running, wanted):
     running("train")
-    with pytest.raises(UserError, match=r"as declared for stage train in dvc.yaml: .*`(outer|tasks)"):
+    with pytest.raises(
+        UserError, match=r"dvc.yaml: stage train reads the parameter `(outer|tasks).*does not declare it"
+    ):
         load(**wanted)

@@ -28,7 +28,18 @@ tasks:   # of labels
 detectors:
   tiny: {lr: 0.1}
 """
-INHERITED = {"seed", "processes", "compute", "knn", "linear", "score_check", "detection_compare", "detectors", *NAMED}
+INHERITED = {
+    "seed",
+    "processes",
+    "compute",
+    "knn",
+    "linear",
+    "score_check",
+    "networks",
+    "detection_networks",
+    "detectors",
+    *NAMED,
+}
 INHERITED |= {"data.max_bad_fraction", "calibrate.images", "embed.batch_size", "pretrain.log_every", "sdr.log_every"}
 """What a profile may leave to params.yaml: how a step is computed, how networks are evaluated, and on what."""
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from sdr import cli
-from sdr.compare.backbones import save_timm
+from sdr.nets.folder import save_timm
 from tests.route.toys import make_bundle, striped_task
 
 

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 
 from sdr.base.errors import UserError
 from sdr.base.randomness import derive
-from sdr.compare.backbones import load_backbone, load_resnet
 from sdr.compare.compare import CompareSpec
 from sdr.compare.make_backbone import make_backbone
+from sdr.nets.folder import load_backbone, load_resnet
 from sdr.nets.heads import Heads
 from sdr.nets.pixels import normalise
 from sdr.ssl.simsiam import SimSiam

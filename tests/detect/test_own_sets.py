@@ -15,7 +15,7 @@ from sdr.detect.files import look
 from sdr.detect.prepare import prepare_detection
 from sdr.detect.sets import DetectionSet, DetectionSpec
 from sdr.detect.voc_ap import Detections
-from sdr.sources.watched import take_manifest
+from sdr.sources.watched import take
 from tests.detect.voc_tree import annotation, jpeg
 
 CLASSES = ["apple tree", "bee", "cat", "dog", "fox", "éclair"]
@@ -76,7 +76,7 @@ def prepare(root, **entry) -> DetectionSet:
     spec = DetectionSpec(detector="tiny", **entry)
     target = root.parent / f"out{len(list(root.parent.glob('out*')))}"
     target.mkdir()
-    prepare_detection("mine", spec, 0.0, take_manifest(look("mine", spec)), target)
+    prepare_detection("mine", spec, 0.0, take(look("mine", spec)), target)
     return DetectionSet.open(target)
 
 

@@ -1,32 +1,78 @@
-"""dvc.yaml names what each stage really reads."""
+"""dvc.yaml names what each stage really uses: folders of code, artifacts, parameters."""
 
 import ast
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
-from sdr.base.params import declared_names
-from tools.stage_deps import PROGRAM, stages
+from sdr.base.params import declared
+from tests.test_rooms import imports, sources
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-PROGRAMS = sorted({PROGRAM.search(stage.get("do", stage)["cmd"])[1] for stage in PIPELINE["stages"].values()})
+STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
+PROGRAM = re.compile(r"(?:\$SDR_LAUNCH )?python -m stages\.(\w+)")
+PROGRAMS = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
 
 
-NEEDED = {name: (stage, needed) for name, stage, needed in stages(PIPELINE, ROOT)}
+@cache
+def uses() -> dict[str, set[str]]:
+    """Module → the modules of the project that it imports, within functions too."""
+    texts = sources(ROOT)
+    found: dict[str, set[str]] = {}
+    for module, text in texts.items():
+        named = {name for _, name in imports(text)}
+        found[module] = {m for name in named for m in (name, name.rpartition(".")[0]) if m in texts}
+    return found
 
 
-@pytest.mark.parametrize("name", NEEDED)
-def test_declared_source_files_are_the_import_closure(name):
-    stage, needed = NEEDED[name]
-    declared = [dep for dep in stage["deps"] if dep.startswith(("sdr/", "stages/"))]
-    assert sorted(declared) == needed, "run `python -m tools.stage_deps --write`"
+def needed(program: str) -> set[str]:
+    """The folders of sdr/ that a program imports, and what these import."""
+    seen, waiting = set(), [f"stages.{program}"]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += uses()[module]
+    return {"/".join(module.split(".")[:2]) for module in seen if module.startswith("sdr.")}
 
 
-def test_every_program_is_a_stage():
-    assert PROGRAMS == sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
+def lacking(name: str, stage: dict, program: str) -> Iterator[str]:
+    """What is wrong with the code that a stage names, a line each."""
+    code = {dep for dep in stage["deps"] if dep.startswith("sdr/")}
+    for folder in sorted(needed(program) - code):
+        yield f"stage {name} lacks {folder}, which stages/{program}.py imports, if not itself"
+    for folder in sorted(code - needed(program)):
+        yield f"stage {name} names {folder}, which nothing that it runs imports"
+    if f"stages/{program}.py" not in stage["deps"]:
+        yield f"stage {name} lacks its program, stages/{program}.py"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_names_the_folders_that_it_imports(name):
+    program = PROGRAM.fullmatch(STAGES[name]["cmd"])[1]
+    assert not (lines := list(lacking(name, STAGES[name], program))), "\n".join(lines)
+
+
+def test_a_missing_folder_is_told():
+    stage = STAGES["cluster"] | {"deps": [dep for dep in STAGES["cluster"]["deps"] if dep != "sdr/cluster"]}
+    assert list(lacking("cluster", stage, "cluster")) == [
+        "stage cluster lacks sdr/cluster, which stages/cluster.py imports, if not itself"
+    ]
+
+
+def test_every_program_is_a_stage_and_no_command_holds_a_name():
+    """The shell sees the commands: they are fixed text, whatever params.yaml holds."""
+    assert sorted(PROGRAM.fullmatch(stage["cmd"])[1] for stage in STAGES.values()) == PROGRAMS
+
+
+def test_training_does_not_depend_on_how_the_corpus_is_made():
+    for name in ("pretrain", "extract", "cluster", "train_sdr", "calibrate", "route", "evaluate", "evaluate_routed"):
+        assert not {"sdr/sources", "sdr/detect", "sdr/report"} & set(STAGES[name]["deps"]), name
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -36,16 +82,13 @@ def test_artifacts_that_a_program_names_are_declared(program):
     named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     # "artifacts" alone is the report's: it reads what it declares, folder by folder.
     named = {name for name in named if name.startswith("artifacts/")}
-    declared = set()
-    for stage in PIPELINE["stages"].values():
-        stage = stage.get("do", stage)
-        if PROGRAM.search(stage["cmd"])[1] == program:
-            declared |= {
-                re.sub(r"\$\{.*", "", path)
-                for path in [*stage["deps"], *map(str, [*stage.get("outs", []), *stage.get("metrics", [])])]
-            }
+    places = set()
+    for stage in STAGES.values():
+        if PROGRAM.fullmatch(stage["cmd"])[1] == program:
+            outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
+            places |= {re.sub(r"\$\{.*", "", path) for path in [*stage["deps"], *outs]}
     for name in named:
-        assert any(name.startswith(path) or path.startswith(name) for path in declared), name
+        assert any(name.startswith(path) or path.startswith(name) for path in places), name
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -54,9 +97,8 @@ def test_declared_parameters_are_those_that_the_program_loads(program):
     tree = ast.parse((ROOT / "stages" / f"{program}.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load"]
     loaded = {re.sub("__", ".", word) for call in calls for word in literal_keywords(call)}
-    for stage in PIPELINE["stages"].values():
-        stage = stage.get("do", stage)
-        if PROGRAM.search(stage["cmd"])[1] == program:
+    for stage in STAGES.values():
+        if PROGRAM.fullmatch(stage["cmd"])[1] == program:
             # A matrix cannot name the one detector of its set: such a stage declares them all.
             assert {name for name in stage.get("params", []) if "$" not in name} - {"detectors"} == loaded
 
@@ -68,19 +110,27 @@ def literal_keywords(call: ast.Call) -> list[str]:
     return names + [key.value for key in inner if isinstance(key, ast.Constant)]
 
 
-def test_parameters_are_found_as_dvc_finds_them(new_repo, tmp_path):
-    """Every kind of stage: plain, `foreach`, `matrix`, and an entry that a template names."""
+def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
+    """In-process, with every family of stages: each has what it declares, and the parameters that a program may read are
+    those that DVC watches."""
     from dvc.dependency import ParamsDependency
     from dvc.repo import Repo
 
     repo = new_repo(tmp_path / "repo")
-    compare = {name: {"source": "pixels"} for name in ("a-b", "c")}
-    repo.set_params(compare=compare, detection_compare=["a-b", "c"], pruned={"d": {"how": "structured"}})
-    params = repo.params
+    repo.set_params(
+        compare={name: {"source": "pixels"} for name in ("a-b", "c")},
+        pruned={"d": {"how": "structured"}},
+        networks=["baseline", "w0", "a-b", "c", "d"],
+        detection_networks=["baseline", "a-b"],
+        score_check={"digits": {}},
+    )
     with Repo(repo.root) as opened:
-        for stage in opened.index.stages:
-            wanted = {name for dep in stage.deps if isinstance(dep, ParamsDependency) for name in dep.params}
-            found = declared_names(stage.name, PIPELINE, params)
-            assert len(found) == len(set(found)) and set(found) == wanted, stage.addressing
-    assert declared_names("finetune_compare@demo-a-b", PIPELINE, params)[1] == "detection.demo"
-    assert declared_names("finetune_sdr@demo", PIPELINE, params)[2] == "detectors.tiny"
+        stages = {stage.name: stage for stage in opened.index.stages}
+        opened.check_graph(opened.index.stages)
+    assert {name.partition("@")[0] for name in stages} == set(STAGES)
+    assert {"evaluate@digits-a-b", "finetune@demo-a-b", "prune@d", "check_scores@digits"} <= stages.keys()
+    for name, stage in stages.items():
+        watched = {param for dep in stage.deps if isinstance(dep, ParamsDependency) for param in dep.params}
+        patterns = declared(name, PIPELINE)
+        assert len(patterns) == len(watched), name
+        assert all(any(re.fullmatch(pattern, param) for pattern in patterns) for param in watched), name

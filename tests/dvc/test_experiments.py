@@ -17,7 +17,7 @@ from tests.dvc.conftest import ROOT, Repo
 
 pytestmark = pytest.mark.pipeline
 
-PARAMS = {"seed": 0, "sdr": {"distill": "siamkd"}}
+PARAMS = {"seed": 0, "sdr": {"distill": "siamkd"}, "tasks": {"shapes": {}}, "networks": ["baseline"]}
 PIPELINE = """\
 stages:
   pretrain:
@@ -29,16 +29,19 @@ stages:
     params: [seed, sdr]
     deps: [artifacts/baseline]
     outs: [artifacts/sdrnet, artifacts/timing/sdrnet.json]
-  scores_baseline:
-    cmd: python stages/stage.py scores_baseline artifacts/scores/baseline.json
+  evaluate:
+    matrix: {task: "${tasks}", network: "${networks}"}
+    cmd: python stages/stage.py evaluate artifacts/eval/baseline/shapes.json
     deps: [artifacts/baseline]
     params: [seed]
-    outs: [artifacts/scores/baseline.json]
-  scores_sdr:
-    cmd: python stages/stage.py scores_sdr artifacts/scores/sdr.json
-    deps: [artifacts/sdrnet]
-    params: [seed, sdr]
-    outs: [artifacts/scores/sdr.json]
+    outs: ["artifacts/eval/${item.network}/${item.task}.json"]
+  evaluate_routed:
+    foreach: ${tasks}
+    do:
+      cmd: python stages/stage.py evaluate_routed artifacts/eval/sdr/shapes.json artifacts/route/shapes/ranking.csv
+      deps: [artifacts/sdrnet]
+      params: [seed, sdr]
+      outs: ["artifacts/eval/sdr/${key}.json", "artifacts/route/${key}"]
 """
 STAGE = """\
 import json, os, pathlib, sys
@@ -56,15 +59,17 @@ for kind, said in (("fail", "told to fail"), ("disturb", "No such file or direct
     if (mark := seen / f"{kind}-{name}-{seed}").exists():
         mark.unlink()
         sys.exit(said)
-score = 50 + seed + ("l2" in params) + (name == 'scores_sdr')
-timing = {"images": 5, "seconds": 1.5, "device": "cpu"}
-training = {"images": 5, "teramacs": 5.0, "seconds": 1.5}
-scores = {"linear": {"shapes": score, "mean": score}, "knn": {"shapes": score - 9, "mean": score - 9}}
-network = "sdr" if name == "scores_sdr" else "baseline"
-found = {network: scores, "training": training, "spread": {"mean": 1.0}}
+score = 50 + seed + ("l2" in params) + (name == "evaluate_routed")
+network = "sdr" if name == "evaluate_routed" else "baseline"
+found = {
+    "timing": {"images": 5, "seconds": 1.5, "device": "cpu"},
+    "baseline": {"macs": 10**12},
+    "sdrnet": {"macs": {"w0": 10**12, "subnet": 10**12}, "w0_images": 0},
+    "eval": {"networks": {network: {"linear": score, "knn": score - 9}}},
+}
 for out in map(pathlib.Path, outs):
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(timing if "timing" in out.parts else found))
+    out.write_text("score\\n1\\n3\\n" if out.suffix == ".csv" else json.dumps(found[out.parts[1]]))
 """
 BASE, ONE, TWO = {"name": "base", "of": "baseline"}, {"name": "one", "of": "sdr"}, {"name": "two", "of": "sdr"}
 SETS = {
@@ -140,7 +145,7 @@ def finished(place) -> str:
 def test_all_run_and_what_they_share_runs_once(place, finished):
     assert "table: 2 experiments to run, 3 rows in all" in finished and "table: 2 of 2 finished" in finished
     runs = Counter(stage for stage, *_ in place.ran())
-    assert (runs["pretrain"], runs["scores_baseline"], runs["train_sdr"], runs["scores_sdr"]) == (1, 1, 2, 2)
+    assert (runs["pretrain"], runs["evaluate"], runs["train_sdr"], runs["evaluate_routed"]) == (1, 1, 2, 2)
     assert {scratch for *_, scratch, _ in place.ran()} == {
         str(place.repo.root / ".scratch/experiments")
     }  # outlives them
@@ -229,7 +234,7 @@ def test_interrupted_it_leaves_nothing_running_and_the_same_command_goes_on(plac
 
 
 def test_two_queued_by_hand_and_one_start(place):
-    place.repo.dvc("exp", "run", "--queue", "--set-param", "seed=4,5", "scores_baseline")
+    place.repo.dvc("exp", "run", "--queue", "--set-param", "seed=4,5", "evaluate")
     assert states(place.repo) == ["Queued", "Queued"]
     try:
         place.repo.dvc("queue", "start")

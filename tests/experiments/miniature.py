@@ -16,7 +16,6 @@ import yaml
 from PIL import Image
 from ruamel.yaml import YAML
 
-from sdr.base.params import declared_names
 from sdr.corpus.store import ImageStore
 from sdr.experiments.sets import Experiment, targets
 from tests.dvc.stand_in import items
@@ -39,7 +38,7 @@ TINY = {
     "knn": {"k": 3},
     "linear": {"penalties": 3, "log10_min": -1, "log10_max": 1},
 }
-EMPTY = {"compare": {}, "detection": {}, "detection_compare": [], "score_check": {}}
+EMPTY = {"compare": {}, "detection": {}, "networks": ["baseline", "w0"], "detection_networks": [], "score_check": {}}
 TASKS = {"noise": {"source": "folder", "metric": "top1"}}
 
 
@@ -69,8 +68,9 @@ class Miniature:
             (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
             stages = all_stages(self._pipeline, params)
             reached: set[str] = set()
-            for target in targets(experiment):
-                self._reach(target, stages, params, folder, reached)
+            for target in targets(experiment, TASKS):
+                for name in [target] if target in stages else [n for n in stages if n.partition("@")[0] == target]:
+                    self._reach(name, stages, params, folder, reached)
             self._folders[experiment.name] = folder
         return self._folders[experiment.name]
 
@@ -84,7 +84,7 @@ class Miniature:
         for other in stages:
             if any(within(out, dep) for out in outs(stages[other]) for dep in deps):
                 self._reach(other, stages, params, folder, reached)
-        declared = {key: value_of(params, key) for key in declared_names(name, self._pipeline, params)}
+        declared = {key: value_of(params, key) for key in stage.get("params", [])}
         inputs = {dep: content(folder / dep) for dep in deps}
         digest = hashlib.sha256(json.dumps([name, declared, inputs], sort_keys=True).encode()).hexdigest()
         if digest not in self._made:

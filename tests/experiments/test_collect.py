@@ -7,47 +7,51 @@ from dvc.cli import parse_args
 from dvc.repo import Repo
 
 from sdr.base.errors import UserError
-from sdr.experiments.collect import collect, files_of, finished, git, missing, numbers
+from sdr.experiments.collect import collect, finished, git, missing, numbers, places
 from sdr.experiments.measured import FOLDER, read_lines
 from sdr.experiments.sets import ExperimentSet, Row, experiments, targets
 from tools.experiments import command
 
 
-def scores(first: float) -> dict:
-    return {p: {"pets": first, "cars": first + 2, "mean": first + 1} for p in ("linear", "knn")}
+def scores(first: float) -> dict[str, dict]:
+    return {"pets": {"linear": first, "knn": first}, "cars": {"linear": first + 2, "knn": first + 2}}
 
 
 @pytest.fixture
 def artifacts(tmp_path):
     found = {
-        "scores/baseline": {
-            "baseline": scores(50),
-            "training": {"images": 100, "teramacs": 1.5, "seconds": 20.0},
-        },
-        "scores/sdr": {
-            "w0": scores(60),
-            "sdr": scores(70),
-            "training": {"images": 200, "teramacs": 4.25, "seconds": 60.0},
-            "spread": {"pets": 1.0, "cars": 2.0, "mean": 1.5},
-        },
-        "scores/thin": {"thin": scores(40)},
-        "timing/baseline": {"device": "cpu"},
-        "timing/sdrnet": {"device": "NVIDIA H200"},
+        "baseline/config": {"macs": 10**12 // 100},
+        "timing/baseline": {"images": 150, "seconds": 20.0, "device": "cpu"},
+        "sdrnet/config": {"macs": {"w0": 10**12 // 100, "subnet": 10**12 // 40}, "w0_images": 50},
+        "timing/sdrnet": {"images": 200, "seconds": 60.0, "device": "NVIDIA H200"},
     }
+    for folder, networks in (
+        ("baseline", {"baseline": 50}),
+        ("w0", {"w0": 60}),
+        ("sdr", {"sdr": 70}),
+        ("thin", {"thin": 40}),
+    ):
+        for task in ("pets", "cars"):
+            found[f"eval/{folder}/{task}"] = {
+                "networks": {name: scores(first)[task] for name, first in networks.items()}
+            }
     for name, content in found.items():
         file = tmp_path / f"artifacts/{name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(content))
+    for task, values in (("pets", (1, 3)), ("cars", (2, 6))):  # standard deviations 1 and 2
+        (tmp_path / "artifacts/route" / task).mkdir(parents=True)
+        (tmp_path / f"artifacts/route/{task}/ranking.csv").write_text("score\n{}\n{}\n".format(*values))
     return tmp_path / "artifacts"
 
 
 @pytest.mark.parametrize(
     ("of", "mean", "spread", "images", "teramacs", "in_all", "device"),
     [
-        ("baseline", 51, "", 100, 1.5, 1.5, "cpu"),
+        ("baseline", 51, "", 150, 1.5, 1.5, "cpu"),
         ("w0", 61, "", 200, 4.25, 5.75, "NVIDIA H200"),
         ("sdr", 71, 1.5, 200, 4.25, 5.75, "NVIDIA H200"),
-        ("thin", 41, "", 100, 1.5, 1.5, "cpu"),  # pruned: its training is the baseline's
+        ("thin", 41, "", 150, 1.5, 1.5, "cpu"),  # pruned: its training is the baseline's
     ],
 )
 def test_scores_of_the_network_and_what_its_training_took(
@@ -58,12 +62,12 @@ def test_scores_of_the_network_and_what_its_training_took(
     assert (found["linear.pets"], found["linear.cars"], found["knn.cars"]) == (mean - 1, mean + 1, mean + 1)
     assert (found["spread"], found["images"], found["device"]) == (spread, images, device)
     assert (found["teramacs"], found["teramacs_in_all"]) == (teramacs, in_all)
-    assert all((artifacts.parent / file).exists() for file in files_of(of))
+    assert all((artifacts.parent / file).exists() for file in places(of))
 
 
 @pytest.mark.parametrize("of", ["ensemble", "other"])
 def test_a_network_without_scores_is_named(artifacts, of):
-    with pytest.raises(UserError, match=f"{of}|other.json"):
+    with pytest.raises(UserError, match=f"{of}|`tasks` is empty"):
         numbers(of, artifacts)
 
 
@@ -135,6 +139,6 @@ def test_an_experiment_without_the_scores_of_a_row_is_named_with_its_cure(repo):
 
 def test_dvc_knows_the_options_that_run_an_experiment():
     [experiment] = experiments(SETS)
-    args = parse_args(command(experiment, ["--set-param", "seed=0"])[3:])
+    args = parse_args(command(experiment, ["--set-param", "seed=0"], ["pets"])[3:])
     assert (args.tmp_dir, args.name, args.set_param) == (True, experiment.name, ["seed=0"])
-    assert args.targets == targets(experiment) and args.wait_for_lock
+    assert args.targets == targets(experiment, ["pets"]) and args.wait_for_lock

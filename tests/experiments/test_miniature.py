@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
-from sdr.compare.backbones import load_resnet
 from sdr.corpus.store import ImageStore
 from sdr.experiments.collect import numbers
 from sdr.experiments.sets import ExperimentSet, Row, experiment_of, read_set, set_names
 from sdr.nets.backbone import Backbone, resnet
+from sdr.nets.folder import load_resnet
 from sdr.ssl.folder import count
 from tests.experiments.miniature import ROOT, Miniature, changed
 

@@ -25,7 +25,7 @@ from sdr.experiments.sets import (
 )
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
-from sdr.train.cost import Computing, cost_of
+from sdr.train.cost import cost_of
 from sdr.train.settings import Sdr
 from tools.check import unknown, wrong
 
@@ -106,14 +106,14 @@ def test_what_a_set_changes_every_row_changes_unless_it_says_otherwise():
 @pytest.mark.parametrize(
     ("networks", "stages"),
     [
-        (["baseline"], ["scores_baseline"]),
-        (["w0"], ["scores_baseline", "scores_sdr"]),
-        (["ensemble", "votes", "sdr"], ["scores_baseline", "scores_sdr"]),
-        (["thin", "baseline"], ["scores_baseline", "scores_pruned@thin"]),
+        (["baseline"], ["evaluate@a-baseline"]),
+        (["w0"], ["evaluate@a-baseline", "evaluate@a-w0"]),
+        (["ensemble", "votes", "sdr"], ["evaluate@a-baseline", "evaluate_routed"]),
+        (["thin", "baseline"], ["evaluate@a-baseline", "evaluate@a-thin"]),
     ],
 )
 def test_targets(networks, stages):
-    assert targets(Experiment({}, tuple(sorted(networks)))) == stages
+    assert targets(Experiment({}, tuple(sorted(networks))), ["a"]) == stages
 
 
 def test_names_are_stable_distinct_and_names_of_git_refs():
@@ -167,10 +167,10 @@ def value_of(params, name):
 def test_committed_rows_of_equal_cost_cost_the_same():
     """In multiply-adds of SDR's own training, without its baseline's, as exactly as the digits of the epochs allow."""
     spec, heads, sdr = Backbone(**PARAMS["backbone"]), Heads(**PARAMS["heads"]), Sdr(**PARAMS["sdr"])
-    view, n = PARAMS["views"]["side"], PARAMS["n_subnets"]
-    cost = cost_of(Computing.of(sdr, method="simsiam", backbone=spec, heads=heads, n_subnets=n, view=view, shown=view))
+    cost = cost_of("simsiam", spec, heads, sdr, PARAMS["views"]["side"])
+    mean = cost.w0_share * cost.w0 + (1 - cost.w0_share) * cost.subnet
     rows = [row for row in COMMITTED["table3"].rows if "as many multiply-adds" in row.name]
     assert len(rows) == 2
     for row in rows:
         image = cost.w0 if row.set.get("pretrain.width") == "supernet" else cost.baseline
-        assert row.set["pretrain.epochs"] * image == pytest.approx(sdr.epochs * cost.mean, rel=0.005)
+        assert row.set["pretrain.epochs"] * image == pytest.approx(sdr.epochs * mean, rel=0.005)

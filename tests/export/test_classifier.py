@@ -9,10 +9,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from sdr.base.errors import UserError
-from sdr.compare.backbones import save_timm
 from sdr.evaluate.temperature import softmax, temperature
 from sdr.export.classifier import LINEAR, fit_classifier, fit_head, open_backbone
 from sdr.nets.embed import evaluation_view
+from sdr.nets.folder import save_timm
 from sdr.tasks.read_labelled import Split, split_by_hash
 from tests.compare.checkpoints import randomise
 
@@ -123,7 +123,7 @@ def test_written_in_place(backbone, tmp_path):
 
 
 def test_a_network_without_a_place_for_a_head_is_refused(tmp_path):
-    from sdr.compare.backbones import save_pixels
+    from sdr.nets.folder import save_pixels
 
     save_pixels(tmp_path, 8, {})
     with pytest.raises(UserError, match="no network that can have a head"):

@@ -1,10 +1,11 @@
-"""Which test scores come into a model card: those of these weights, and of a sub-net only where it was chosen."""
+"""Which test scores come into a model card: those of these weights."""
 
 import json
 
 import pytest
 
-from sdr.export.scores import evaluated_scores as scores_of
+from sdr.base.outputs import sha256
+from sdr.export.scores import evaluated_scores
 from sdr.export.write import write_backbone
 from sdr.route.bundle import open_bundle
 from tests.route.toys import CPU, make_bundle
@@ -16,49 +17,56 @@ def result(linear: float) -> dict:
 
 @pytest.fixture
 def bundle(tmp_path):
+    """A super-net with evaluations of its networks on two tasks, each routed to another sub-net."""
     bundle = open_bundle(make_bundle(tmp_path / "net", 4, "cluster"), CPU)
-    files = bundle.seal["files"]
-    own = {name: files[name] for name in ("sdrnet/model.safetensors", "calibration/bn.safetensors")}
     for task, subnet in (("birds", 2), ("cars", 1)):
-        for kind, weights, networks in (
-            ("sdr", own, {"w0": result(60.0), "sdr": result(70.0)}),
-            (
-                "baseline",
-                {"baseline/model.safetensors": files["baseline/model.safetensors"]},
-                {"baseline": result(65.0)},
-            ),
-        ):
-            file = bundle.root / "eval" / kind / f"{task}.json"
+        for name, network, linear in (("sdr", subnet, 70.0), ("w0", "w0", 60.0), ("baseline", "baseline", 65.0)):
+            file = bundle.root / "eval" / name / f"{task}.json"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps({"metric": "mean_per_class", "weights": weights, "networks": networks}))
-        (bundle.root / "route" / task).mkdir(parents=True)
-        (bundle.root / "route" / task / "route.json").write_text(json.dumps({"subnet": subnet}))
+            found = {
+                "weights": weights(bundle, network, tmp_path / f"{name}-{task}"),
+                "networks": {name: result(linear)},
+            }
+            file.write_text(json.dumps({"metric": "mean_per_class"} | found))
     return bundle
 
 
-def test_each_network_has_its_own(bundle):
-    assert scores_of(bundle, 2) == (
+def weights(bundle, network, out) -> str:
+    """The hash of a network's exported weights."""
+    out.mkdir()
+    write_backbone(out, bundle, network, "a network")
+    return sha256(out / "model.safetensors")
+
+
+def scores_of(bundle, network, tmp_path):
+    return evaluated_scores(bundle.root, network, weights(bundle, network, tmp_path / "again"))
+
+
+def test_a_sub_net_has_those_of_its_own_task(bundle, tmp_path):
+    assert scores_of(bundle, 2, tmp_path) == (
         ("birds", "linear, mean per class", 70.0, (68.0, 71.0)),
         ("birds", "kNN, mean per class", 65.0, None),
     )
-    assert scores_of(bundle, 0) == ()
-    assert [s.value for s in scores_of(bundle, "w0")] == [60.0, 55.0] * 2
-    assert [s.value for s in scores_of(bundle, "baseline")] == [65.0, 60.0] * 2
+
+
+@pytest.mark.parametrize(("network", "linear"), [("w0", [60.0, 55.0] * 2), ("baseline", [65.0, 60.0] * 2), (0, [])])
+def test_each_network_has_its_own(bundle, tmp_path, network, linear):
+    assert [score.value for score in scores_of(bundle, network, tmp_path)] == linear
 
 
 @pytest.mark.parametrize("spoil", ["other weights", "no weights", "torn"])
-def test_what_was_measured_on_other_weights_is_left_out(bundle, spoil):
+def test_what_was_measured_on_other_weights_is_left_out(bundle, tmp_path, spoil):
     file = bundle.root / "eval/sdr/birds.json"
     evaluation = json.loads(file.read_text())
     if spoil == "other weights":
-        evaluation["weights"]["calibration/bn.safetensors"] = "0" * 64
+        evaluation["weights"] = "0" * 64
     elif spoil == "no weights":
         del evaluation["weights"]
     file.write_text(json.dumps(evaluation)[: 40 if spoil == "torn" else None])
-    assert scores_of(bundle, 2) == () and len(scores_of(bundle, "w0")) == 2
+    assert scores_of(bundle, 2, tmp_path) == ()
 
 
 def test_they_stand_in_the_card(bundle, tmp_path):
     (tmp_path / "out").mkdir()
-    write_backbone(tmp_path / "out", bundle, 2, "sub-net 2", scores=scores_of(bundle, 2))
+    write_backbone(tmp_path / "out", bundle, 2, "sub-net 2", scored=True)
     assert "| birds | linear, mean per class | 70.0 | 68.0 to 71.0 |" in (tmp_path / "out/README.md").read_text()

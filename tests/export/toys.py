@@ -6,7 +6,7 @@ import torch
 from timm.models.resnet import ResNet
 
 from sdr.nets.backbone import Backbone, resnet
-from sdr.nets.export import export
+from sdr.nets.folder import save_resnet
 from tests.compare.checkpoints import randomise
 
 SIZE = 64
@@ -41,5 +41,5 @@ def backbone(block: str) -> ResNet:
 def exported(block: str, directory: Path) -> ResNet:
     """Write the backbone for timm into an existing directory, and return it."""
     network = backbone(block)
-    export(directory, network, SPECS[block], SPECS[block].subnet_widths, SIZE)
+    save_resnet(directory, network, SPECS[block], SPECS[block].subnet_widths, SIZE)
     return network

@@ -12,7 +12,7 @@ from timm.data import create_transform, resolve_model_data_config
 from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.calibrate import calibrate
 from sdr.nets.embed import Embedding, embed
-from sdr.nets.export import export
+from sdr.nets.folder import save_resnet
 
 SPECS = [
     Backbone(
@@ -42,7 +42,7 @@ def exported(request, tmp_path):
     torch.manual_seed(0)
     network = resnet(spec, spec.subnet_widths)
     calibrate(network, torch.randn(16, 3, 64, 64))
-    export(tmp_path, network.eval(), spec, spec.subnet_widths, 64)
+    save_resnet(tmp_path, network.eval(), spec, spec.subnet_widths, 64)
     return network, tmp_path
 
 

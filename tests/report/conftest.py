@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sdr.base.run_log import StageRun, append
-from sdr.train.cost import Cost, Routing
+from sdr.report.cost import Cost, Routing
 
 DOMAINS = ["photographs", "sprites", "digits", "faces"]
 TASKS = ["kinds", "letters", "sprite-sets", "materials"]
@@ -26,7 +26,7 @@ COST = Cost(
     baseline=10_000_000,
     w0=18_900_000,
     subnet=13_100_000,
-    w0_steps=0.5,
+    w0_share=0.5,
 )  # a mean of 16 000 000
 
 
@@ -53,7 +53,7 @@ def write_others(artifacts: Path, tasks: list[str], networks: list[str]) -> None
         for j, network in enumerate(networks):
             found = {"linear": 40.0 + 3 * i + j, "knn": 30.0 + 3 * i + j}
             value = {"task": task, "metric": "accuracy", "networks": {network: found}}
-            _json(artifacts / f"eval/compare/{network}/{task}.json", value)
+            _json(artifacts / f"eval/{network}/{task}.json", value)
 
 
 def write_detection(artifacts: Path, name: str) -> None:
@@ -92,7 +92,7 @@ def write_log(file: Path) -> None:
         (24 * 60, "train_sdr", 200.0, "ok"),
         (24 * 60 + 4, "route@kinds", 9.0, "ok"),
         (24 * 60 + 4, "route@gone", 9.0, "ok"),
-        (24 * 60 + 5, "linear_sdr@kinds", 3.0, "failed"),
+        (24 * 60 + 5, "evaluate_routed@kinds", 3.0, "failed"),
         (24 * 60 + 6, "report", 8.0, "ok"),
     ):
         append(file, StageRun(stage, start + timedelta(minutes=minutes), seconds, status))
@@ -107,10 +107,13 @@ def _configs_and_histories(artifacts, n_subnets, rng):
     wide = BACKBONE | {"shared": [12, 24, 48, 96], "group": [4, 8, 16, 32], "groups": 4}
     heads = {"projection": 128, "hidden": 64, "layers": 2, "output_norm": True, "prediction": 32}
     common = {"method": "simsiam", "heads": heads, "versions": {"torch": "2.15.0"}}
-    baseline = {"backbone": narrow, "parameters": {"supernet": 309_216}, "steps": 600}
+    macs = {"baseline": 10_000_000, "w0": 18_900_000, "subnet": 13_100_000, "w0_share": 0.5}
+    counted = {"macs": macs, "groups": 4, "w0_images": 45_000}
+    baseline = {"macs": 10_000_000, "backbone": narrow, "parameters": {"supernet": 309_216}, "steps": 600}
     sdrnet = {"backbone": wide, "parameters": {"supernet": 812_744}, "steps": 900}
     _json(artifacts / "baseline/config.json", baseline | common)
-    _json(artifacts / "sdrnet/config.json", sdrnet | common | {"n_subnets": n_subnets})
+    _json(artifacts / "sdrnet/config.json", sdrnet | common | {"n_subnets": n_subnets} | counted)
+    _json(artifacts / "calibration/meta.json", {"macs": [1_000_000] * 5})
 
     def loss(step):
         return -0.9 + 0.7 * np.exp(-step / 200) + rng.normal(0, 0.02)
@@ -196,8 +199,9 @@ def _task(artifacts, task, sizes, rng):
 
     shared = {"task": task, "metric": "accuracy"}
     _json(artifacts / f"eval/baseline/{task}.json", shared | {"networks": {"baseline": evaluation(base + 4)}})
-    both = {"w0": evaluation(base + 5), "sdr": evaluation(base + 4 + rng.normal(2, 3))}
-    _json(artifacts / f"eval/sdr/{task}.json", shared | {"networks": both})
+    _json(artifacts / f"eval/w0/{task}.json", shared | {"networks": {"w0": evaluation(base + 5)}})
+    routed = {"sdr": evaluation(base + 4 + rng.normal(2, 3))}
+    _json(artifacts / f"eval/sdr/{task}.json", shared | {"networks": routed})
     meta = {
         "task": task,
         "metric": "accuracy",

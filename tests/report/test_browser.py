@@ -3,7 +3,7 @@
 import pytest
 
 from sdr.report.page import write_report
-from sdr.report.run import read_run
+from sdr.report.run import OWN, read_run
 from sdr.report.tables import scores
 from tests.report.browser import CHROMIUM, Browser, NoAnswer
 from tests.report.conftest import (
@@ -27,7 +27,7 @@ def run(tmp_path_factory):
     write_detection(artifacts, "demo")
     write_timing(artifacts)
     write_log(folder / "runs.csv")
-    run = read_run(artifacts, TASKS, 4, 0, ["random", "moco"], ["demo"], log=folder / "runs.csv")
+    run = read_run(artifacts, TASKS, 4, 0, [*OWN, "random", "moco"], ["demo"], ["baseline"], log=folder / "runs.csv")
     write_report(run, COST, folder)
     return run, folder / "index.html"
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sdr.report.figures import drawings
 from sdr.report.page import page, write_report
-from sdr.report.run import read_run
+from sdr.report.run import OWN, read_run
 from sdr.report.style import DARK, LIGHT, render
 from sdr.report.tables import mean, scores, signed
 from tests.report.conftest import (
@@ -60,7 +60,7 @@ def report(folder, tasks, n_subnets, compare=(), detection=(), log=None):
     write_others(artifacts, tasks, compare)
     for name in detection:
         write_detection(artifacts, name)
-    run = read_run(artifacts, tasks, n_subnets, 7, compare, detection, log=log)
+    run = read_run(artifacts, tasks, n_subnets, 7, [*OWN, *compare], detection, ["baseline"], log=log)
     (folder / "report").mkdir()
     write_report(run, COST, folder / "report")
     return run, (folder / "report/index.html").read_text(encoding="utf-8")
@@ -233,7 +233,7 @@ def test_what_ran_when(built):
     assert "7 stages" in told
     assert "route@kinds 2026-03-02 09:04:00 9.0 ok routing" in told
     assert "train_sdr 2026-03-02 09:00:00 200.0 ok training" in told and "interrupted" not in told
-    assert "linear_sdr@kinds 2026-03-02 09:05:00 3.0 failed evaluation" in told
+    assert "evaluate_routed@kinds 2026-03-02 09:05:00 3.0 failed evaluation" in told
     assert "gone" not in told
     assert "prepare_task 10 s; pretrain 2 min 00 s" in drawings(run, COST)["runs"].alt
 

@@ -6,8 +6,7 @@ import shutil
 import pytest
 
 from sdr.base.errors import UserError
-from sdr.report.run import groups_of, read_run
-from sdr.report.tables import summary
+from sdr.report.run import OWN, groups_of, read_run
 from tests.report.conftest import TASKS, path_of, write_detection, write_log, write_others, write_timing
 
 
@@ -41,6 +40,8 @@ def test_paths_keep_leading_zeros(make_artifacts):
         "route/kinds/route.json",
         "eval/sdr/kinds.json",
         "eval/baseline/kinds.json",
+        "eval/w0/kinds.json",
+        "calibration/meta.json",
         "tasks/kinds/meta.json",
     ],
 )
@@ -51,9 +52,7 @@ def test_a_missing_artifact_is_named(make_artifacts, missing):
         read_run(artifacts, ["kinds"], 3, 0)
 
 
-@pytest.mark.parametrize(
-    "left", ["route/letters", "tasks/letters", "eval/sdr/letters.json", "eval/baseline/letters.json"]
-)
+@pytest.mark.parametrize("left", ["route/letters", "tasks/letters", "eval/sdr/letters.json", "eval/w0/letters.json"])
 def test_a_stale_artifact_is_named_with_its_cure(make_artifacts, left):
     artifacts = make_artifacts(["kinds", "letters"], 3)
     for path in [*artifacts.glob("*/letters"), *artifacts.glob("eval/*/letters.json")]:
@@ -78,11 +77,6 @@ def test_a_ranking_of_another_n_subnets_is_refused(make_artifacts):
         read_run(make_artifacts(["kinds"], 4), ["kinds"], 16, 0)
 
 
-def test_a_task_called_mean_is_refused(make_artifacts):
-    with pytest.raises(UserError, match="called `mean`"):
-        read_run(make_artifacts(["mean"], 4), ["mean"], 4, 0)
-
-
 def test_broken_files_are_named(make_artifacts):
     artifacts = make_artifacts(["kinds"], 3)
     file = artifacts / "eval/sdr/kinds.json"
@@ -90,9 +84,9 @@ def test_broken_files_are_named(make_artifacts):
     file.write_text("{")
     with pytest.raises(UserError, match=r"kinds\.json: not valid JSON"):
         read_run(artifacts, ["kinds"], 3, 0)
-    del whole["networks"]["w0"]
+    del whole["networks"]["sdr"]
     file.write_text(json.dumps(whole))
-    with pytest.raises(UserError, match=r"kinds\.json: no scores of `w0`"):
+    with pytest.raises(UserError, match=r"kinds\.json: no scores of `sdr`"):
         read_run(artifacts, ["kinds"], 3, 0)
     (artifacts / "clusters/clusters.csv").write_text("cluster,size\n0,5\n")
     with pytest.raises(UserError, match=r"clusters\.csv: lacks the columns purity, domain"):
@@ -106,27 +100,33 @@ def test_other_backbones_and_detection(make_artifacts):
     artifacts = make_artifacts(["kinds"], 3)
     write_others(artifacts, ["kinds"], ["moco"])
     write_detection(artifacts, "demo")
-    run = read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], detection=["demo"])
+    run = read_run(artifacts, ["kinds"], 3, 0, [*OWN, "moco"], ["demo"], ["baseline"])
     assert list(run.tasks[0].others) == ["moco"]
     assert set(run.detection[0].networks) == {"baseline", "sdr"}
-    with pytest.raises(UserError, match=r"eval/compare/moco/kinds\.json: left over"):
-        read_run(artifacts, ["kinds"], 3, 0, detection=["demo"])
+    with pytest.raises(UserError, match=r"eval/moco/kinds\.json: left over"):
+        read_run(artifacts, ["kinds"], 3, 0, detection=["demo"], detection_networks=["baseline"])
     with pytest.raises(UserError, match=r"eval/detection/baseline/demo\.json.*left over"):
-        read_run(artifacts, ["kinds"], 3, 0, compare=["moco"])
-    with pytest.raises(UserError, match=r"eval/compare/swav/kinds\.json: missing"):
-        read_run(artifacts, ["kinds"], 3, 0, compare=["moco", "swav"], detection=["demo"])
+        read_run(artifacts, ["kinds"], 3, 0, networks=[*OWN, "moco"])
+    with pytest.raises(UserError, match=r"eval/swav/kinds\.json: missing"):
+        read_run(
+            artifacts,
+            ["kinds"],
+            3,
+            0,
+            networks=[*OWN, "moco", "swav"],
+            detection=["demo"],
+            detection_networks=["baseline"],
+        )
     with pytest.raises(UserError, match=r"eval/detection/moco/demo\.json: missing"):
-        read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], detection=["demo"], detection_compare=["moco"])
-
-
-def test_pruned_baselines_stand_beside_the_other_backbones(make_artifacts):
-    artifacts = make_artifacts(["kinds"], 3)
-    write_others(artifacts, ["kinds"], ["moco", "ticket"])
-    run = read_run(artifacts, ["kinds"], 3, 0, compare=["moco"], pruned=["ticket"])
-    assert list(run.tasks[0].others) == ["moco", "ticket"]
-    assert set(summary(run.tasks)["kinds"]["linear"]) >= {"moco", "ticket"}
-    with pytest.raises(UserError, match=r"eval/compare/ticket/kinds\.json: left over"):
-        read_run(artifacts, ["kinds"], 3, 0, compare=["moco"])
+        read_run(
+            artifacts,
+            ["kinds"],
+            3,
+            0,
+            networks=[*OWN, "moco"],
+            detection=["demo"],
+            detection_networks=["baseline", "moco"],
+        )
 
 
 def test_timings_are_read_where_there_are_any(make_artifacts):
@@ -149,5 +149,5 @@ def test_the_log_is_that_of_this_pipeline(make_artifacts, tmp_path):
         "pretrain",
         "train_sdr",
         "route@kinds",
-        "linear_sdr@kinds",
+        "evaluate_routed@kinds",
     ]

@@ -47,9 +47,9 @@ def test_what_the_pipeline_no_longer_has_is_left_out():
                 "route_detection@demo",
                 "backbone@moco-v2",
                 "backbone@gone",
-                "linear_compare@digits-moco-v2",
-                "linear_compare@digits-gone",
-                "finetune_compare@demo-moco-v2",
+                "evaluate@digits-moco-v2",
+                "evaluate@digits-gone",
+                "finetune@demo-moco-v2",
                 "renamed",
                 "report",
             ]
@@ -60,14 +60,14 @@ def test_what_the_pipeline_no_longer_has_is_left_out():
         "manifest@digits",
         "route_detection@demo",
         "backbone@moco-v2",
-        "linear_compare@digits-moco-v2",
-        "finetune_compare@demo-moco-v2",
+        "evaluate@digits-moco-v2",
+        "finetune@demo-moco-v2",
     ]
 
 
 def test_parts():
     assert part_of(ran("prepare_task@digits", 0, 1)) == "corpus"
-    assert part_of(ran("linear_compare@digits-moco", 0, 1)) == "evaluation"
+    assert part_of(ran("evaluate@digits-moco", 0, 1)) == "evaluation"
 
 
 def test_long_breaks_are_cut_out_and_short_ones_are_not():
@@ -104,10 +104,10 @@ def test_a_row_a_stage_and_a_bar_a_run():
         ran("prepare", 0, 30),
         ran("route@a", 40, 60),
         ran("route@b", 101, 6.5),
-        ran("linear_sdr@a", 99_000, 2, "failed"),
+        ran("evaluate_routed@a", 99_000, 2, "failed"),
     ]
     axes = draw_runs(runs, LIGHT).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["prepare", "route", "linear_sdr"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["prepare", "route", "evaluate_routed"]
     bars = [bar.get_paths()[0].get_extents() for bar in axes.collections]
     assert [(round(bar.x0, 3), round(bar.width, 3), round(bar.y0 + 0.32)) for bar in bars] == [
         (0, 30, 0),

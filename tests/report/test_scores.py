@@ -15,18 +15,22 @@ def evaluation(linear: float, knn: float) -> dict:
 
 def test_scores_and_their_means(tmp_path):
     for task, scores in {"a": (50.126, 40), "b": (60, 30.5)}.items():
-        networks = {"w0": evaluation(*scores), "sdr": evaluation(scores[0] + 1, scores[1])}
-        (tmp_path / f"{task}.json").write_text(json.dumps({"networks": networks}))
-    found = read_scores(tmp_path, ["a", "b"])
-    assert found["w0"] == {
+        for folder, networks in (
+            ("w0", {"w0": evaluation(*scores)}),
+            ("sdr", {"sdr": evaluation(1, 2), "votes": evaluation(3, 4)}),
+        ):
+            file = tmp_path / f"eval/{folder}/{task}.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps({"networks": networks}))
+    assert read_scores(tmp_path, "w0", ["a", "b"]) == {
         "linear": {"a": 50.13, "b": 60.0, "mean": 55.06},
         "knn": {"a": 40.0, "b": 30.5, "mean": 35.25},
     }
-    assert found["sdr"]["linear"]["mean"] == 56.06
+    assert read_scores(tmp_path, "votes", ["a"])["linear"] == {"a": 3.0, "mean": 3.0}
     with pytest.raises(UserError, match="c.json: missing"):
-        read_scores(tmp_path, ["a", "c"])
+        read_scores(tmp_path, "w0", ["a", "c"])
     with pytest.raises(UserError, match="`tasks` is empty"):
-        read_scores(tmp_path, [])
+        read_scores(tmp_path, "w0", [])
 
 
 def test_spread_is_over_the_sub_nets_that_were_tried(tmp_path):
@@ -38,9 +42,14 @@ def test_spread_is_over_the_sub_nets_that_were_tried(tmp_path):
     assert spread(tmp_path, values) == {"a": 2.449, "b": 0.0, "mean": 1.225}
 
 
-def test_what_training_took():
-    assert training({"images": 10, "seconds": 2.5, "device": "cpu"}, 3.25e12) == {
-        "images": 10,
-        "teramacs": 3.25,
-        "seconds": 2.5,
+def test_what_training_took(tmp_path):
+    configs = {
+        "baseline": {"macs": 10**12},
+        "sdrnet": {"macs": {"baseline": 1, "w0": 2 * 10**12, "subnet": 3 * 10**12}, "w0_images": 4},
     }
+    for name, config in configs.items():
+        for file, value in ((f"{name}/config.json", config), (f"timing/{name}.json", {"images": 10, "seconds": 2.5})):
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).write_text(json.dumps(value))
+    assert training(tmp_path, "baseline") == {"images": 10, "teramacs": 10.0, "seconds": 2.5}
+    assert training(tmp_path, "sdrnet") == {"images": 10, "teramacs": 4 * 2 + 6 * 3.0, "seconds": 2.5}

@@ -12,6 +12,7 @@ from sdr.base.outputs import write_json
 from sdr.nets.backbone import Backbone
 from sdr.nets.calibrate import calibrate, statistics
 from sdr.nets.embed import Embedding, evaluation_view
+from sdr.nets.folder import save_resnet
 from sdr.nets.heads import Heads
 from sdr.route.bundle import seal
 from sdr.route.search import Labelled
@@ -64,9 +65,10 @@ def make_trained(folder: Path, n_subnets: int, source: str) -> TrainedSdr:
 def make_bundle(folder: Path, n_subnets: int, source: str) -> Path:
     """Write a sealed super-net as `artifacts` is; return its directory."""
     make_trained(folder, n_subnets, source)
-    (folder / "baseline").mkdir()
+    (folder / "backbones/baseline").mkdir(parents=True)
     single = SPEC.single()
-    save_network(folder / "baseline", SimSiam(single, single.subnet_widths, HEADS), single, HEADS)
+    network = SimSiam(single, single.subnet_widths, HEADS)
+    save_resnet(folder / "backbones/baseline", network.backbone, single, single.subnet_widths, 16)
     (folder / "clusters/samples").mkdir(parents=True)
     for number in range(n_subnets):
         Image.fromarray(pictures(1, number)[0]).save(folder / f"clusters/samples/cluster_{number:03d}.png")

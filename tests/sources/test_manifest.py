@@ -6,7 +6,7 @@ import pytest
 from sdr.base.errors import UserError
 from sdr.corpus import location
 from sdr.sources import manifest
-from sdr.sources.manifest import File
+from sdr.sources.manifest import File, Hashed
 
 
 @pytest.fixture
@@ -36,10 +36,15 @@ def scan(root):
 
 def test_every_visible_file_is_listed_with_its_size_time_and_hash(root):
     os.utime(root / "a/x.jpg", ns=(1, 1_600_000_000_123_456_789))
-    files = manifest.add_hashes(root, scan(root), {})
+    files = manifest.take(root, scan(root), {})
     assert list(files) == ALL
-    assert files["a/x.jpg"] == File(7, 1_600_000_000_123_456_789, hashlib.sha256(b"a/x.jpg").hexdigest())
+    assert files["a/x.jpg"] == Hashed(7, 1_600_000_000_123_456_789, hashlib.sha256(b"a/x.jpg").hexdigest())
     assert files["a/linked/w.jpg"].sha256 == hashlib.sha256(b"elsewhere/w.jpg").hexdigest()
+
+
+def test_a_whole_folder_is_listed_without_its_own_name(root):
+    (root / "a/linked").unlink()
+    assert set(manifest.scan(root, [""])) == {*ALL, "elsewhere/w.jpg", "other.txt"} - {"a/linked/w.jpg"}
 
 
 def test_a_folder_inside_another_is_listed_once(root):
@@ -64,11 +69,11 @@ def test_a_missing_folder_is_named(root):
 
 def test_written_and_read_back(root, tmp_path):
     odd = b'quo"te, new\nline, caf\xe9 \xc3\xa9.jpg'.decode(errors="surrogateescape")
-    files = {"a/x.jpg": File(7, 5, "ab"), odd: File(0, 0, "")}
+    files = {"a/x.jpg": File(7, "ab"), odd: File(0, "")}
     path = tmp_path / "manifests/pets.csv"
     manifest.write(path, files)
     assert manifest.read(path) == files
-    assert path.read_text(errors="replace").startswith("path,bytes,mtime_ns,sha256\na/x.jpg,7,5,ab\n")
+    assert path.read_text(errors="replace").startswith("path,bytes,sha256\na/x.jpg,7,ab\n")
     assert [p.name for p in path.parent.iterdir()] == ["pets.csv"]
 
 
@@ -78,43 +83,30 @@ def test_something_else_is_no_manifest(tmp_path):
         manifest.read(tmp_path / "m.csv")
 
 
+@pytest.mark.parametrize("text", ["", "path,bytes\na,b\n", "path,bytes,mtime_ns,sha256\na,1,x,y\n"])
+def test_of_a_damaged_index_nothing_is_known(tmp_path, text):
+    (tmp_path / "i.csv").write_text(text)
+    assert manifest.read_index(tmp_path / "i.csv") == manifest.read_index(tmp_path / "none.csv") == {}
+
+
 def test_what_looks_the_same_is_not_read_again(root):
-    known = {str(root / path): file._replace(sha256=f"known {path}") for path, file in scan(root).items()}
+    known = {path: Hashed(*stat, f"known {path}") for path, stat in scan(root).items()}
     (root / "a/x.jpg").write_text("longer than before")
     os.utime(root / "b/z.txt", ns=(1, 1))
-    del known[str(root / "list.txt")]
-    files = manifest.add_hashes(root, scan(root), known)
+    del known["list.txt"]
+    files = manifest.take(root, scan(root), known)
     assert [path for path, file in files.items() if file.sha256.startswith("known")] == ALL[:2]
     assert files["a/x.jpg"].sha256 == hashlib.sha256(b"longer than before").hexdigest()
 
 
-def test_hashes_of_another_root_are_not_taken(root, tmp_path):
-    known = {f"/elsewhere/{path}": file._replace(sha256="wrong") for path, file in scan(root).items()}
-    assert "wrong" not in {file.sha256 for file in manifest.add_hashes(root, scan(root), known).values()}
+def test_differences_are_of_content_and_of_presence():
+    listed = {"a": File(1, "a"), "b": File(1, "b"), "c": File(1, "c")}
+    assert manifest.differing(listed, dict(listed)) == []
+    assert manifest.differing(listed, {"a": File(1, "other"), "c": File(1, "c"), "d": File(1, "d")}) == ["a", "b", "d"]
 
 
-def test_changes_are_seen_without_reading(root, monkeypatch):
-    before = manifest.add_hashes(root, scan(root), {})
-    monkeypatch.setattr(manifest, "sha256", lambda path: pytest.fail(f"{path} was read"))
-    assert manifest.differing(before, scan(root)) == []
-    (root / "a/new.jpg").write_text("new")
-    (root / "a/x.jpg").unlink()
-    (root / "list.txt").write_text("longer than before")
-    os.utime(root / "b/z.txt", ns=(1, 1))
-    (root / "elsewhere/v.jpg").write_text("behind a link")
-    assert manifest.differing(before, scan(root)) == [
-        "a/linked/v.jpg",
-        "a/new.jpg",
-        "a/x.jpg",
-        "b/z.txt",
-        "list.txt",
-    ]
-
-
-def test_a_link_to_nowhere_and_an_unreadable_file_are_left_to_their_reader(root, monkeypatch):
+def test_a_link_to_nowhere_and_an_unreadable_file_are_left_to_their_reader(root):
     (root / "a/gone.jpg").symlink_to("nowhere.jpg")
-    files = manifest.add_hashes(root, scan(root), {})
-    assert files["a/gone.jpg"] == File(0, 0, "")
-    assert manifest.differing(files, scan(root)) == []
+    assert manifest.take(root, scan(root), {})["a/gone.jpg"] == Hashed(0, 0, "")
     (root / "a/folder.jpg").mkdir()
     assert manifest.sha256(root / "a/folder.jpg") == ""

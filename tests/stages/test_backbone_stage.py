@@ -1,4 +1,4 @@
-"""The stages `backbone` and `linear_compare`: what they write, and what a user gets who does something wrong."""
+"""The stages `backbone` and `evaluate`: what they write, and what a user gets who does something wrong."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import stages.backbone
-import stages.linear_compare
-from sdr.compare.backbones import load_resnet
+import stages.evaluate
+from sdr.nets.folder import load_resnet
 from tests.evaluate.tasks import write_task
 from tests.stages.program import run
 
@@ -23,6 +23,8 @@ backbone: {block: basic, layers: [1, 1, 1, 1], shared: [4, 4, 4, 4], group: [2, 
 embed: {side: 12, batch_size: 8}
 knn: {k: 3, temperature: 0.07}
 linear: {penalties: 5, log10_min: -2, log10_max: 2, tolerance: 1.0e-6, max_iterations: 50, val_fraction: 0.2}
+tasks: {colours: {}, shapes: {}}
+networks: [raw]
 compare:
   raw: {source: pixels, side: 4}
   start: {source: random}
@@ -47,12 +49,12 @@ def files(folder):
 
 def test_raw_pixels_are_evaluated_as_any_network(workplace, monkeypatch):
     run(stages.backbone, monkeypatch, "raw")
-    command = [sys.executable, "-m", "stages.linear_compare", "colours", "raw"]
+    command = [sys.executable, "-m", "stages.evaluate", "colours", "raw"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "SDR_DEVICE": "cpu"}
     done = subprocess.run(command, cwd=workplace, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "linear_compare colours: raw 100.00 % (kNN 100.00 %)\n"
-    result = json.loads((workplace / "artifacts/eval/compare/raw/colours.json").read_text())
+    assert done.stdout == "evaluate colours: raw 100.00 % (kNN 100.00 %)\n"
+    result = json.loads((workplace / "artifacts/eval/raw/colours.json").read_text())
     assert (result["task"], result["metric"], list(result["networks"])) == ("colours", "top1", ["raw"])
     assert result["networks"]["raw"]["dim"] == 48
 
@@ -70,13 +72,13 @@ def test_a_random_network_is_written_the_same_each_time(workplace, monkeypatch):
 @pytest.mark.parametrize(
     ("stage", "arguments", "message"),
     [
-        (stages.backbone, [], "usage: python -m stages.backbone NAME"),
-        (stages.backbone, ["mocha"], "parameter `compare.mocha` is missing"),
+        (stages.backbone, [], "NAME is one of `compare`: raw, start, moco_v2, sdr"),
+        (stages.backbone, ["mocha"], "`mocha` is not in `compare`"),
         (stages.backbone, ["moco_v2"], "SDR_CHECKPOINTS is not set"),
         (stages.backbone, ["sdr"], "compare.sdr: a column of our own tables has this name"),
-        (stages.linear_compare, ["colours"], "usage: python -m stages.linear_compare TASK NAME"),
-        (stages.linear_compare, ["shapes", "raw"], "artifacts/tasks/shapes/meta.json: not found"),
-        (stages.linear_compare, ["colours", "raw"], "artifacts/backbones/raw/config.json: not found"),
+        (stages.evaluate, ["colours"], "TASK is one of `tasks`: colours, shapes; NETWORK is one of `networks`: raw"),
+        (stages.evaluate, ["shapes", "raw"], "artifacts/tasks/shapes/meta.json: not found"),
+        (stages.evaluate, ["colours", "raw"], "artifacts/backbones/raw/config.json: not found"),
     ],
 )
 def test_bad_input_is_one_message_and_leaves_nothing(workplace, monkeypatch, stage, arguments, message):

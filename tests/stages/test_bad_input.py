@@ -57,7 +57,7 @@ def stage(tmp_path):
         (["stages.cluster"], {"cluster__epsilon": None}, r"`cluster\.epsilon`: missing"),
         (["stages.cluster"], {"cluster": None}, r"parameter `cluster` is missing"),
         (["stages.cluster"], {"cluster__epsilon": -1.0}, r"`cluster\.epsilon`.*greater than 0.*-1\.0"),
-        (["stages.prepare_task", "nobody"], {}, r"tasks\.nobody"),
+        (["stages.prepare_task", "nobody"], {}, r"`nobody` is not in `tasks`"),
         (["stages.prepare"], {"data__source": "folder"}, r"SDR_DATA"),
     ],
 )

@@ -8,22 +8,19 @@ import torch
 import yaml
 
 from sdr.base.checkpoint import Checkpoints
-from sdr.base.errors import UserError
 from sdr.detect import sets as detection
 from sdr.detect.finetune import FineTuning
 from sdr.detect.score import PRECISIONS
 from sdr.detect.sets import DetectionSet
 from sdr.detect.voc_ap import DivergedError
-from sdr.nets.backbone import Backbone
+from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.calibrate import calibrate
-from sdr.nets.export import export
-from sdr.nets.heads import Heads
+from sdr.nets.folder import save_resnet
 from sdr.report.run import DetectionRun
 from sdr.report.tables import detection_summary, markdown
-from sdr.ssl.folder import save_network
-from sdr.ssl.simsiam import SimSiam
-from stages.finetune import main
+from stages import finetune, finetune_routed
 from tests.detect.toys import Rectangles, detector
+from tests.stages.program import run
 
 SPEC = Backbone(
     block="basic",
@@ -44,15 +41,12 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setenv("SDR_DEVICE", "cpu")
     monkeypatch.delenv("SDR_SCRATCH", raising=False)
     torch.manual_seed(0)
-    network = SimSiam(
-        SPEC, SPEC.supernet_widths, heads := Heads(projection=8, hidden=8, layers=2, output_norm=True, prediction=4)
-    )
-    calibrate(network.backbone, torch.randn(8, 3, 64, 64))
-    for name in ("baseline", "route_detection/toys/backbone", "backbones/mine", "detection/toys"):
+    network = resnet(SPEC, SPEC.supernet_widths)
+    calibrate(network, torch.randn(8, 3, 64, 64))
+    for name in ("backbones/baseline", "route_detection/toys/backbone", "backbones/mine", "detection/toys"):
         (tmp_path / "artifacts" / name).mkdir(parents=True)
-    save_network(tmp_path / "artifacts/baseline", network, SPEC, heads)
-    for name in ("route_detection/toys/backbone", "backbones/mine"):
-        export(tmp_path / "artifacts" / name, network.backbone, SPEC, SPEC.supernet_widths, 64)
+    for name in ("backbones/baseline", "route_detection/toys/backbone", "backbones/mine"):
+        save_resnet(tmp_path / "artifacts" / name, network, SPEC, SPEC.supernet_widths, 64)
     route = tmp_path / "artifacts/route_detection/toys"
     (route / "route.json").write_text('{"subnet": 3}')
     (route / "candidates.csv").write_text("rank,subnet\n1,3\n2,0\n")
@@ -63,6 +57,7 @@ def workplace(tmp_path, monkeypatch):
     params = {
         "seed": 0,
         "detection": {"toys": {"source": "scenes", "detector": "small"}},
+        "detection_networks": ["baseline", "mine", "nobody"],
         "detectors": {"small": DETECTOR.model_dump()},
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
@@ -73,10 +68,12 @@ def result(workplace, which: str) -> dict:
     return json.loads((workplace / f"artifacts/eval/detection/{which}/toys.json").read_text())
 
 
-def test_baseline_subnet_and_any_network(workplace, capsys):
-    for which in ("baseline", "sdr", "mine"):
-        main.__wrapped__("toys", which)
+def test_baseline_subnet_and_any_network(workplace, capsys, monkeypatch):
+    for which in ("baseline", "mine"):
+        run(finetune, monkeypatch, "toys", which)
         assert f"finetune toys: {which} AP " in capsys.readouterr().out
+    run(finetune_routed, monkeypatch, "toys")
+    assert "finetune_routed toys: AP " in capsys.readouterr().out
     one, two, three = (result(workplace, which) for which in ("baseline", "sdr", "mine"))
     candidates = [{"rank": "1", "subnet": "3"}, {"rank": "2", "subnet": "0"}]
     assert two.pop("routing") == {"subnet": 3, "candidates": candidates}
@@ -96,14 +93,14 @@ def test_the_test_images_are_seen_once_and_after_the_training(workplace, monkeyp
     seen: list[str] = []
     image = DetectionSet.image
     monkeypatch.setattr(DetectionSet, "image", lambda self, id: seen.append(id) or image(self, id))
-    main.__wrapped__("toys", "baseline")
+    run(finetune, monkeypatch, "toys", "baseline")
     assert len(seen) == 4 * 4 + 3
     assert sorted(seen[-3:]) == ["toy/005", "toy/006", "toy/007"]
     assert set(seen[:-3]) == {f"toy/{i:03d}" for i in range(5)}
 
 
 def test_an_interrupted_stage_goes_on(workplace, monkeypatch, capsys):
-    main.__wrapped__("toys", "sdr")
+    run(finetune_routed, monkeypatch, "toys")
     whole = result(workplace, "sdr")
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)  # save after each iteration
     image, calls = DetectionSet.image, []
@@ -116,27 +113,28 @@ def test_an_interrupted_stage_goes_on(workplace, monkeypatch, capsys):
 
     with monkeypatch.context() as patch:
         patch.setattr(DetectionSet, "image", failing)
-        with pytest.raises(KeyboardInterrupt):
-            main.__wrapped__("toys", "sdr")
+        with pytest.raises(SystemExit, match="interrupted"):
+            run(finetune_routed, monkeypatch, "toys")
     assert list((workplace / ".scratch/training").glob("finetune-toys-sdr-*/step-*.ckpt"))
-    main.__wrapped__("toys", "sdr")
+    run(finetune_routed, monkeypatch, "toys")
     assert "sdr: going on from iteration 2 of 4" in capsys.readouterr().out
     assert result(workplace, "sdr") == whole
     assert not list((workplace / ".scratch").rglob("*.*"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("stage", "arguments", "message"),
     [
-        (["toys"], "usage: python -m stages.finetune NAME WHICH"),
-        (["birds", "sdr"], r"detection\.birds"),
-        (["toys", "nobody"], r"artifacts/backbones/nobody/config.json: not found"),
+        (finetune, ["toys"], "SET is one of `detection`: toys; NETWORK is one of `detection_networks`: baseline, mine"),
+        (finetune_routed, [], "SET is one of `detection`: toys"),
+        (finetune, ["birds", "mine"], "`birds` is not in `detection`"),
+        (finetune, ["toys", "nobody"], "artifacts/backbones/nobody/config.json: not found"),
     ],
 )
-def test_one_message_and_nothing_written(workplace, arguments, message):
+def test_one_message_and_nothing_written(workplace, monkeypatch, stage, arguments, message):
     before = sorted(workplace.rglob("*"))
-    with pytest.raises(UserError, match=message):
-        main.__wrapped__(*arguments)
+    with pytest.raises(SystemExit, match=message):
+        run(stage, monkeypatch, *arguments)
     assert sorted(workplace.rglob("*")) == before
 
 
@@ -146,19 +144,19 @@ def diverging(workplace, lr: float) -> None:
     (workplace / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def test_a_training_that_diverges_at_every_rate_is_a_missing_score_with_its_reason(workplace, capsys):
+def test_a_training_that_diverges_at_every_rate_is_a_missing_score_with_its_reason(workplace, capsys, monkeypatch):
     diverging(workplace, 1000.0)
-    main.__wrapped__("toys", "sdr")
+    run(finetune_routed, monkeypatch, "toys")
     found = result(workplace, "sdr")
     assert {found[key] for key in PRECISIONS} == {None} and found["history"] == []
     assert found["failed"].startswith("diverged 3 times, at last at a learning rate of 250: sdr: the detection loss")
     said = capsys.readouterr()
-    assert said.err.count("warning: sdr: the detection loss") == 3 and "warning: finetune toys: sdr has no" in said.out
+    assert said.err.count("warning: sdr: the detection loss") == 3 and "finetune_routed toys: has no score" in said.out
     assert found["routing"]["subnet"] == 3  # what was found before is all there
-    run = DetectionRun("toys", {"sdr": found, "baseline": found | {"ap": 1.0, "ap50": 2.0, "ap75": 0.0}}, {})
-    run.routing.update(iterations=1, exhaustive_iterations=2)
-    assert detection_summary([run])["toys"]["ap"] == {"sdr": None, "baseline": 1.0, "gain": None}
-    text = markdown([], [run])
+    found_run = DetectionRun("toys", {"sdr": found, "baseline": found | {"ap": 1.0, "ap50": 2.0, "ap75": 0.0}}, {})
+    found_run.routing.update(iterations=1, exhaustive_iterations=2)
+    assert detection_summary([found_run])["toys"]["ap"] == {"sdr": None, "baseline": 1.0, "gain": None}
+    text = markdown([], [found_run])
     assert "| toys | sdr | – | – | – | 4 |" in text and "toys, sdr: no score, the detector diverged" in text
 
 
@@ -172,14 +170,14 @@ def test_a_training_that_diverges_is_retried_at_a_lower_rate(workplace, monkeypa
         return step(self, t, examples, rate)
 
     monkeypatch.setattr(FineTuning, "_step", picky)
-    main.__wrapped__("toys", "sdr")
+    run(finetune_routed, monkeypatch, "toys")
     found = result(workplace, "sdr")
     assert found["lr"] == DETECTOR.lr / 2
     diverging(workplace, DETECTOR.lr / 2)
     params = yaml.safe_load((workplace / "params.yaml").read_text())
     params["detectors"]["small"]["warmup"] = DETECTOR.warmup
     (workplace / "params.yaml").write_text(yaml.safe_dump(params))
-    main.__wrapped__("toys", "sdr")
+    run(finetune_routed, monkeypatch, "toys")
     assert result(workplace, "sdr") == found
 
 
@@ -194,15 +192,15 @@ def test_an_interrupted_retry_goes_on_at_its_own_rate(workplace, monkeypatch):
         return step(self, t, examples, rate)
 
     monkeypatch.setattr(FineTuning, "_step", picky)
-    main.__wrapped__("toys", "sdr")
+    run(finetune_routed, monkeypatch, "toys")
     whole = result(workplace, "sdr")
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     stop.append(True)
-    with pytest.raises(KeyboardInterrupt):
-        main.__wrapped__("toys", "sdr")
+    with pytest.raises(SystemExit, match="interrupted"):
+        run(finetune_routed, monkeypatch, "toys")
     stop.clear()
     started = []
     make = FineTuning.__init__
     monkeypatch.setattr(FineTuning, "__init__", lambda self, *a, **k: started.append(a[3].lr) or make(self, *a, **k))
-    main.__wrapped__("toys", "sdr")
+    run(finetune_routed, monkeypatch, "toys")
     assert started == [DETECTOR.lr / 2] and result(workplace, "sdr") == whole

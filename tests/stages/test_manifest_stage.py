@@ -39,26 +39,27 @@ def run(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_it_writes_the_manifest_and_a_private_copy(run, tmp_path):
+def test_it_writes_the_manifest_and_an_index(run, tmp_path):
     assert run("insects") == "manifest insects: 2 files, 0.0 MB\n"
-    files = manifest.read(tmp_path / "artifacts/manifests/insects.csv")
+    files = manifest.read(tmp_path / "artifacts/manifests/tasks/insects.csv")
     assert list(files) == ["insects/train/ant/1.jpg", "insects/train/bee/2.jpg"]
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.csv"))
-    assert written == [Path(".scratch/manifests/insects.csv"), Path("artifacts/manifests/insects.csv")]
+    assert written[1:] == [Path("artifacts/manifests/tasks/insects.csv")]
+    assert written[0].parent == Path(".scratch/manifests/tasks")
 
 
 def test_a_built_in_task_needs_no_folder(run, tmp_path):
     run("digits", root="")
-    text = (tmp_path / "artifacts/manifests/digits.csv").read_text()
-    assert text.startswith("path,bytes,mtime_ns,sha256\nscikit-learn==") and text.endswith(",0,0,\n")
+    text = (tmp_path / "artifacts/manifests/tasks/digits.csv").read_text()
+    assert text.startswith("path,bytes,sha256\nscikit-learn==") and text.endswith(",0,\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "root", "message"),
     [
-        ([], "tasks", "usage: python -m stages.manifest NAME"),
-        (["../insects"], "tasks", "tasks: name `../insects`: use letters, digits"),
-        (["birds"], "tasks", "parameter `tasks.birds` is missing"),
+        ([], "tasks", "TASK is one of `tasks`: insects, digits, pets"),
+        (["../insects"], "tasks", "tasks: name '../insects': use letters, digits"),
+        (["birds"], "tasks", "`birds` is not in `tasks` of params.yaml; there are: insects"),
         (["insects"], "", "SDR_DATA_TASKS is not set"),
         (["insects"], "tasks/insects", "insects not found; it should hold train/CLASS/*"),
         (["pets"], "tasks", "of data set pets not found in"),

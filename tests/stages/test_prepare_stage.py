@@ -81,11 +81,11 @@ def test_corpus_and_task_are_prepared_by_plain_programs(workplace):
         (
             ["prepare_task", "insects"],
             {},
-            "manifests/insects.csv: not found; run `dvc repro manifest@insects`",
+            "manifests/tasks/insects.csv: not found; run `dvc repro manifest@insects`",
         ),
-        (["prepare_task", "birds"], {}, "tasks.birds"),
-        (["prepare_task", "voc07.12"], {}, "tasks: name `voc07.12`: use letters"),
-        (["prepare_task"], {}, "usage: python -m stages.prepare_task NAME"),
+        (["prepare_task", "birds"], {}, "`birds` is not in `tasks`"),
+        (["prepare_task", "voc07.12"], {}, "tasks: name 'voc07.12': use letters"),
+        (["prepare_task"], {}, "TASK; TASK is one of `tasks`: insects"),
     ],
 )
 def test_bad_input_is_one_message_and_leaves_nothing(workplace, run, monkeypatch, command, environment, message):

@@ -7,14 +7,14 @@ import pytest
 import torch
 import yaml
 
-import stages.linear_compare
+import stages.evaluate
 import stages.prune
-from sdr.compare.backbones import load_backbone, load_resnet
 from sdr.compare.prune import structured, unstructured
 from sdr.corpus.store import write_images
 from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.calibrate import calibrate
 from sdr.nets.embed import evaluation_view
+from sdr.nets.folder import load_backbone, load_resnet
 from sdr.nets.heads import Heads
 from sdr.ssl.folder import count, save_network
 from sdr.ssl.simsiam import SimSiam
@@ -40,6 +40,8 @@ PARAMS = {
         "max_iterations": 50,
         "val_fraction": 0.2,
     },
+    "tasks": {"colours": {}},
+    "networks": ["filters"],
     "pruned": {"filters": {"how": "structured"}, "weights": {"how": "unstructured"}, "w0": {"how": "structured"}},
 }
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
@@ -109,16 +111,16 @@ def test_it_is_evaluated_as_any_network_of_compare(workplace, monkeypatch):
     wide_baseline(workplace)
     write_task(workplace / "artifacts/tasks/colours")
     run(stages.prune, monkeypatch, "filters")
-    run(stages.linear_compare, monkeypatch, "colours", "filters")
-    result = json.loads((workplace / "artifacts/eval/compare/filters/colours.json").read_text())
+    run(stages.evaluate, monkeypatch, "colours", "filters")
+    result = json.loads((workplace / "artifacts/eval/filters/colours.json").read_text())
     assert result["networks"]["filters"]["dim"] == SPEC.subnet_widths[-1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "usage: python -m stages.prune NAME"),
-        (["other"], "parameter `pruned.other` is missing"),
+        ([], "NAME is one of `pruned`: filters, w"),
+        (["other"], "`other` is not in `pruned`"),
         (["w0"], "pruned.w0: a column of our own tables has this name"),
         (
             ["filters"],

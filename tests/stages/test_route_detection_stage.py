@@ -20,8 +20,8 @@ from sdr.route.trained import TrainedSdr
 from sdr.ssl.folder import save_network
 from sdr.ssl.simsiam import SimSiam
 from stages import route_detection
-from stages.route_detection import main
 from tests.detect.toys import Rectangles, detector
+from tests.stages.program import run
 
 SPEC = Backbone(
     block="basic",
@@ -79,8 +79,8 @@ def outputs(workplace) -> dict[str, bytes]:
     return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
 
-def test_the_winner_is_exported_and_the_search_accounted_for(workplace, capsys):
-    main("toys")
+def test_the_winner_is_exported_and_the_search_accounted_for(workplace, capsys, monkeypatch):
+    run(route_detection, monkeypatch, "toys")
     first = outputs(workplace)
     assert set(first) == {
         "route.json",
@@ -103,7 +103,7 @@ def test_the_winner_is_exported_and_the_search_accounted_for(workplace, capsys):
     with torch.no_grad():
         torch.testing.assert_close(exported.eval()(x), trained.subnet(route["subnet"])(x), rtol=1e-4, atol=1e-5)
     assert list((workplace / "scratch").iterdir()) == []
-    main("toys")
+    run(route_detection, monkeypatch, "toys")
     assert outputs(workplace) == first
 
 
@@ -112,25 +112,25 @@ def test_interrupted_in_its_last_moment_it_trains_nothing_again(workplace, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(route_detection, "export", interrupt)
+        patch.setattr(route_detection, "save_resnet", interrupt)
         with pytest.raises(SystemExit, match="interrupted"):
-            main("toys")
+            run(route_detection, monkeypatch, "toys")
     assert not any((workplace / "artifacts/route_detection").iterdir())
     monkeypatch.setattr(FineTuning, "advance", interrupt)
-    main("toys")
+    run(route_detection, monkeypatch, "toys")
     assert "route.json" in outputs(workplace)
 
 
-def test_a_set_that_was_not_prepared(workplace):
+def test_a_set_that_was_not_prepared(workplace, monkeypatch):
     (workplace / "artifacts/detection/toys/annotations.json").unlink()
     with pytest.raises(SystemExit, match=r"annotations\.json: not found; run"):
-        main("toys")
+        run(route_detection, monkeypatch, "toys")
     assert not (workplace / "artifacts/route_detection").exists()
 
 
-def test_a_detector_that_is_not_in_params(workplace):
+def test_a_detector_that_is_not_in_params(workplace, monkeypatch):
     params = yaml.safe_load((workplace / "params.yaml").read_text())
     params["detection"]["toys"]["detector"] = "huge"
     (workplace / "params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(SystemExit, match=r"`detectors\.huge` is missing"):
-        main("toys")
+        run(route_detection, monkeypatch, "toys")

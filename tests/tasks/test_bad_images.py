@@ -8,7 +8,7 @@ from PIL import Image
 
 from sdr.base.errors import UserError
 from sdr.corpus import location
-from sdr.sources.watched import take_manifest
+from sdr.sources.watched import take
 from sdr.tasks.files import look
 from sdr.tasks.prepare_task import prepare_task
 from sdr.tasks.task import Task, TaskSpec
@@ -34,7 +34,7 @@ def task(tmp_path, monkeypatch):
     def run(name: str, content: bytes | None, bad: float = 0.0) -> tuple[dict, np.ndarray]:
         path = tmp_path / "tasks/insects/train/bee" / name
         path.symlink_to("nowhere") if content is None else path.write_bytes(content)
-        meta = prepare_task("insects", SPEC, 8, bad, take_manifest(look("insects", SPEC)), tmp_path / "out")
+        meta = prepare_task("insects", SPEC, 8, bad, take(look("insects", SPEC)), tmp_path / "out")
         return meta, Task.open(tmp_path / "out").images("train")[-1]  # "z…" comes last
 
     return run

@@ -10,7 +10,7 @@ from PIL import Image
 from sdr.base.errors import UserError
 from sdr.corpus import location
 from sdr.corpus.entries import Entry
-from sdr.sources.watched import take_manifest
+from sdr.sources.watched import take
 from sdr.tasks.files import look
 from sdr.tasks.image import from_file, from_picture
 from sdr.tasks.prepare_task import prepare_task
@@ -45,7 +45,7 @@ def prepare(tmp_path, monkeypatch) -> Callable:
         facts |= {"read": lambda root: splits, "download": None, "get": "ask the vet"} | (change or {})
         monkeypatch.setitem(registry.READERS, "pets", Reader(**facts))
         wanted = TaskSpec(**{"source": "pets", "metric": "mean_per_class"} | spec)
-        files = take_manifest(look("mine", wanted))
+        files = take(look("mine", wanted))
         if spoil:
             spoil(tmp_path / "tasks/files")
         (tmp_path / "out").mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from sdr.base.errors import UserError
 from sdr.corpus.thumbnail import thumbnail, to_bytes
-from sdr.sources.watched import take_manifest
+from sdr.sources.watched import take
 from sdr.tasks.files import look
 from sdr.tasks.prepare_task import prepare_task
 from sdr.tasks.task import Task, TaskSpec
@@ -37,7 +37,7 @@ def _fill(root, split, count, start=0):
 
 def _prepare(target, metric="top1", bad=0.0, source="folder"):
     spec = TaskSpec(source=source, metric=metric)
-    return prepare_task("insects", spec, 8, bad, take_manifest(look("insects", spec)), target)
+    return prepare_task("insects", spec, 8, bad, take(look("insects", spec)), target)
 
 
 def test_a_folder_becomes_a_task(root, target):
@@ -262,7 +262,7 @@ def test_pictures_saved_again_are_named_between_splits_and_with_the_corpus(root,
     spec = TaskSpec(source="folder", metric="top1")
     looks = [thumbnail(Image.open(root / "train/bee/3.png")), None]
     corpus = ["album/x.png", "album/blank.png"], np.stack([to_bytes(look) for look in looks])
-    meta = prepare_task("insects", spec, 8, 0.0, take_manifest(look("insects", spec)), target, corpus)
+    meta = prepare_task("insects", spec, 8, 0.0, take(look("insects", spec)), target, corpus)
     assert meta["overlap"] == {"train-test": 0}
     assert meta["look_alikes"] == {"train-test": 4, "train": 0, "corpus-train": 1, "test": 0, "corpus-test": 0}
     assert meta["look_alike_examples"]["train-test"][0] == [

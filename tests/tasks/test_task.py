@@ -3,7 +3,8 @@ import pytest
 from pydantic import ValidationError
 
 from sdr.base.errors import UserError
-from sdr.tasks.task import Task, TaskSpec, check_name, encode
+from sdr.base.names import check_name
+from sdr.tasks.task import Task, TaskSpec, encode
 
 
 def test_class_numbers_follow_the_sorted_names():
@@ -28,7 +29,7 @@ def test_names_that_dvc_can_use(name):
 
 @pytest.mark.parametrize("name", ["a/b", "two words", "voc07.12", "2007", "", "a__b", "é", "a\n", "a;b", ".."])
 def test_other_names_are_told(name):
-    with pytest.raises(UserError, match="tasks: name `(.|\n)*`: use letters, digits"):
+    with pytest.raises(UserError, match="tasks: name .*: use letters, digits"):
         check_name("tasks", name)
 
 

@@ -9,6 +9,7 @@ from tools.check import SECTIONS, main
 ROOT = Path(__file__).parents[2]
 SHIPPED = (ROOT / "params.yaml").read_text()
 GOOD = yaml.safe_load(SHIPPED)
+TASK = {"source": "builtin", "metric": "top1"}
 
 
 @pytest.fixture
@@ -49,20 +50,31 @@ def test_a_missing_section_is_named(check, name):
         ({"seed": -1}, "`seed`"),
         ({"score_check": {"birds": {}}}, "score_check: `birds` is not in `tasks`"),
         ({"route": GOOD["route"] | {"method": "tree"}}, "`tree` needs calibrate.source: common"),
-        ({"tasks": {"voc07.12": GOOD["tasks"]["digits"]}}, "tasks: name `voc07.12`"),
-        ({"tasks": {"2007": GOOD["tasks"]["digits"]}}, "tasks: name `2007`"),
+        ({"tasks": {"voc07.12": GOOD["tasks"]["digits"]}}, "tasks: name 'voc07.12'"),
+        ({"tasks": {"2007": GOOD["tasks"]["digits"]}}, "tasks: name '2007'"),
         ({"tasks": {"digits": {"metric": "top1"}}}, "`tasks.digits.source`: missing"),
-        ({"compare": {"a/b": {"source": "random"}}}, "compare: name `a/b`"),
+        ({"compare": {"a/b": {"source": "random"}}}, "compare: name 'a/b'"),
         ({"compare": {"gain": {"source": "random"}}}, "compare: `gain` is the name of one of our own"),
         (
             {"compare": {"mine": {"source": "checkpoint", "layout": "mocov3", "file": "x"}}},
             "`compare.mine.checkpoint.layout`",
         ),
         ({"pruned": {"gain": {"how": "structured"}}}, "pruned: `gain` is the name of one of our own"),
-        ({"pruned": {"a/b": {"how": "structured"}}}, "pruned: name `a/b`"),
+        ({"pruned": {"a/b": {"how": "structured"}}}, "pruned: name 'a/b'"),
         ({"pruned": {"random": {"how": "structured"}}}, "pruned: `random` is in `compare` too"),
         ({"pruned": {"ticket": {"how": "filters"}}}, "`pruned.ticket.how`"),
-        ({"detection_compare": ["mine"]}, "detection_compare: `mine` is not in `compare`"),
+        ({"detection_networks": ["baseline", "mine"]}, "detection_networks: `mine` is none of baseline, w0, random"),
+        ({"networks": ["baseline"]}, "networks: `w0` is missing"),
+        ({"networks": ["baseline", "w0", "w0"]}, "networks: `w0` stands there twice"),
+        ({"tasks": {"$(touch X)": TASK}}, "tasks: name '$(touch X)'"),
+        (
+            {
+                "tasks": {"a": TASK, "a-w0": TASK},
+                "compare": {"w0-w0": {"source": "random"}},
+                "networks": ["baseline", "w0", "w0-w0"],
+            },
+            "`a-w0-w0` can be read as",
+        ),
         ({"detection": {"demo": {"source": "scenes", "detector": "big"}}}, "detection.demo.detector: `big`"),
         ({"data": {**GOOD["data"], "sise": 1}}, "`data.sise`: unknown parameter"),
     ],

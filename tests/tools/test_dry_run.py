@@ -11,7 +11,7 @@ from timm.models.resnet import BasicBlock, ResNet
 
 from sdr.base.errors import UserError
 from sdr.nets.backbone import Backbone, resnet
-from sdr.nets.export import export
+from sdr.nets.folder import save_resnet
 from sdr.train.schedule import W0
 from tools import dry_run
 from tools.dry_facts import IMAGENET, count_facts
@@ -202,7 +202,7 @@ def test_predictions_follow_from_steps(tmp_path):
 def test_another_network_than_the_exported_one_is_told(tmp_path):
     spec = Backbone(**miniature()["backbone"])
     first, second = (resnet(spec, spec.subnet_widths).eval() for _ in range(2))
-    export(tmp_path, first, spec, spec.subnet_widths, 32)
+    save_resnet(tmp_path, first, spec, spec.subnet_widths, 32)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     assert read_back(tmp_path, first, images, 32, torch.device("cpu")) > 0
     with pytest.raises(UserError, match="other features"):

@@ -1,21 +1,26 @@
 """Multiply-adds against networks that run and are watched, against brute force, and against the paper's size."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 from torch import nn
 
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
-from sdr.nets.paths import path_of
+from sdr.nets.macs import part_macs
+from sdr.nets.paths import path_of, tree_macs
+from sdr.report.cost import Cost
 from sdr.report.plot_cost import draw_cost
 from sdr.report.style import LIGHT
 from sdr.route.parts import Parts
 from sdr.ssl.method import build
-from sdr.train.cost import Computing, cost_of, part_macs, tree_macs
+from sdr.train.cost import cost_of
+from sdr.train.jobs import Sdr
 from sdr.train.schedule import Schedule
 from tests.route.toys import make_trained
 
@@ -38,24 +43,30 @@ PAPER = Backbone(
     stem_width=64,
 )
 HEADS = Heads(projection=16, hidden=24, layers=2, output_norm=True, prediction=8)
-RUN = Computing(
-    "simsiam",
-    SPEC,
-    HEADS,
-    n_subnets=4,
-    view=32,
-    shown=40,
-    first_phase=0.2,
-    w0_share=0.4,
-    teacher="supernet",
-    teacher_views=1,
-    train_teacher=False,
-)
+PARAMS = YAML(typ="safe").load((Path(__file__).parents[2] / "params.yaml").read_text())["sdr"]
+
+
+def count(method="simsiam", **changes):
+    given = {
+        "first_phase": 0.2,
+        "w0_share": 0.4,
+        "teacher": "supernet",
+        "distill": "siamkd",
+        "distill_views": 1,
+        "train_teacher": False,
+    }
+    return cost_of(method, SPEC, HEADS, Sdr(**PARAMS | given | changes), 32)
+
+
+def run_cost(n_subnets: int) -> Cost:
+    """As the report reads it."""
+    sdrnet = {"macs": dataclasses.asdict(count()), "groups": SPEC.groups}
+    return Cost.read(sdrnet, {"macs": part_macs(SPEC, 40)}, n_subnets)
 
 
 @pytest.fixture(scope="module")
 def found():
-    return cost_of(RUN)
+    return run_cost(4)
 
 
 def watched(network, run, size):
@@ -77,7 +88,7 @@ def watched(network, run, size):
 
 @pytest.mark.parametrize("method", ["simsiam", "byol", "simclr"])
 def test_training_is_three_forward_passes_of_what_learns_and_one_of_what_does_not(method):
-    found = cost_of(dataclasses.replace(RUN, method=method))
+    found = count(method)
     small, large = (build(method, SPEC, w, HEADS).eval() for w in (SPEC.subnet_widths, SPEC.supernet_widths))
     target = [watched(n, n.target, 32) for n in (small, large)]
     learning = [
@@ -91,14 +102,14 @@ def test_training_is_three_forward_passes_of_what_learns_and_one_of_what_does_no
 
 
 def test_the_teacher_costs_a_forward_pass_a_view(found):
-    none, two = (cost_of(dataclasses.replace(RUN, teacher_views=views)) for views in (0, 2))
+    none, two = count(distill="none"), count(distill_views=2)
     assert none.subnet == none.baseline == found.baseline
     assert two.subnet - found.subnet == found.subnet - none.subnet > 0
 
 
-@pytest.mark.parametrize("views", [0, 1])
-def test_a_teacher_that_is_trained_too_costs_its_own_step_and_no_more(found, views):
-    both = cost_of(dataclasses.replace(RUN, teacher_views=views, train_teacher=True))
+@pytest.mark.parametrize("distill", ["none", "siamkd"])
+def test_a_teacher_that_is_trained_too_costs_its_own_step_and_no_more(found, distill):
+    both = count(distill=distill, train_teacher=True)
     assert (both.subnet, both.w0) == (found.baseline + found.w0, found.w0)
 
 
@@ -131,7 +142,7 @@ def test_a_tree_runs_each_prefix_once(groups, data):
 
 def test_the_numbers_of_subnets_are_powers_and_that_of_this_run(found):
     assert [row.n for row in found.routing] == [1, 2, 4, 8, 16]
-    odd = cost_of(dataclasses.replace(RUN, n_subnets=5)).routing
+    odd = run_cost(5).routing
     assert [row.n for row in odd] == [1, 2, 4, 5, 8, 16]
     for row in odd:
         assert row.exhaustive == row.n * odd[0].exhaustive and row.tree <= row.exhaustive
@@ -143,7 +154,7 @@ def test_the_share_of_w0_is_that_of_the_schedule_whatever_the_phases(found, n, p
     schedule = Schedule(2000, n, 2, first_phase=0.2, phase_growth=1.5, w0_share=0.4, progressive=progressive, seed=0)
     chances = [1.0 if schedule.spaces[schedule.phase(step)] == 0 else 0.4 for step in range(2000)]
     share = sum(chances) / 2000
-    assert found.w0_steps == pytest.approx(share, abs=1e-3)
+    assert found.w0_share == pytest.approx(share, abs=1e-3)
     assert found.training(n) == pytest.approx(share * found.w0 + (1 - share) * found.subnet, rel=1e-3)
 
 

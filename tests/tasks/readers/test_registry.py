@@ -4,7 +4,7 @@ import pytest
 from sdr.base.errors import UserError
 from sdr.corpus import location
 from sdr.corpus.entries import Skipped, read_all
-from sdr.sources.watched import take_manifest
+from sdr.sources.watched import take
 from sdr.tasks.files import look
 from sdr.tasks.prepare_task import prepare_task
 from sdr.tasks.readers.registry import READERS
@@ -138,7 +138,7 @@ def test_it_becomes_a_task(name, tmp_path, monkeypatch):
     target.mkdir()
     expected = TREES[name](root, monkeypatch)
     spec = TaskSpec(source=name, metric=PROTOCOL[name][0], partial=True)
-    prepare_task(name, spec, 40, 0.0, take_manifest(look(name, spec)), target)
+    prepare_task(name, spec, 40, 0.0, take(look(name, spec)), target)
     task = Task.open(target)
     side = 32 if name.startswith("cifar") else 40
     for split, pictures in expected.items():

@@ -1,71 +1,66 @@
 """Any network as a backbone: a folder on disk that says how to build it, and a module in memory.
 
-A folder is timm's own form, `timm.create_model("local-dir:FOLDER", pretrained=True)`, and holds under the key `sdr`
-of its config.json what timm need not know. What `sdr.nets.export` writes is loaded as well.
+A folder is timm's own form: `timm.create_model("local-dir:FOLDER", pretrained=True)`, with `features_only=True` too, loads
+it with nothing of this project installed. Under the key `sdr` of its config.json it holds what timm need not know.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from sdr.base.errors import UserError
-from sdr.nets.pixels import MEAN, STD
+from sdr.nets.backbone import Backbone
+from sdr.nets.pixels import MEAN, STD, Adapt, Pixels
 
+WEIGHTS = "model.safetensors"
+_ARCHITECTURE = {"basic": "resnet18", "bottleneck": "resnet50"}  # timm's entry points; the widths are arguments
 # What timm says of a network's input, and where a user's `in_chans` or `num_classes` would apply.
 _INPUT = ("input_size", "fixed_input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std")
 _KEPT = (*_INPUT, "first_conv", "classifier", "pool_size")
 
 
-class Pixels(nn.Module):
-    """Raw RGB in [0, 1], averaged over boxes to `side` × `side` (at most; smaller images stay as they are).
-
-    Images `N×3×S×S`, normalised as `sdr.ssl.views.normalise` does → `N×(3·side²)`, channel by channel.
-    """
-
-    def __init__(self, side: int):
-        super().__init__()
-        self.side = side
-        self.adapt = Adapt((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), None)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.adapt(x)
-        return F.adaptive_avg_pool2d(x, min(self.side, x.shape[-1])).flatten(1)
-
-
-class Adapt(nn.Module):
-    """From ImageNet's normalisation to another one, `N×3×S×S` → `N×3×S×S`; and to the one size that a network takes.
+def save_resnet(
+    directory: Path,
+    network: nn.Module,
+    spec: Backbone,
+    widths: tuple[int, ...],
+    side: int,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one of our own networks into the existing `directory`.
 
     Args:
-        mean, std: of each channel of images in [0, 1].
-        size: height and width, or None to keep those of the images.
+        network: timm's ResNet of `widths` with its batch-norm statistics.
+        spec, widths: how it was built.
+        side: of the images it is evaluated at, pixels.
+        facts: where it is from, under `sdr`.
     """
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float], size: tuple[int, int] | None):
-        super().__init__()
-        ours, theirs, self.size = torch.tensor([MEAN, STD]), torch.tensor([mean, std]), size
-        scale = (ours[1] / theirs[1]).view(1, 3, 1, 1)
-        shift = ((ours[0] - theirs[0]) / theirs[1]).view(1, 3, 1, 1)
-        self.register_buffer("scale", scale, persistent=False)
-        self.register_buffer("shift", shift, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x * self.scale + self.shift
-        if self.size is not None and x.shape[-2:] != self.size:
-            x = F.interpolate(x, self.size, mode="bicubic", antialias=True, align_corners=False)
-        return x
-
-
-def save_pixels(directory: Path, side: int, facts: Mapping[str, Any]) -> None:
-    """Write the folder of `Pixels(side)`; `facts` go into its config."""
-    _write(directory, {"sdr": {"kind": "pixels", "side": side, **facts}})
+    cfg = {
+        "input_size": [3, side, side],
+        "interpolation": "bicubic",
+        "crop_pct": 1.0,
+        "crop_mode": "center",
+        "mean": list(MEAN),
+        "std": list(STD),
+        "first_conv": "conv1.0" if spec.stem_type else "conv1",
+        "classifier": "fc",
+        "num_classes": 0,
+        "pool_size": [max(1, side // 32)] * 2,
+    }
+    arguments = {
+        "layers": list(spec.layers),
+        "channels": list(widths),
+        "stem_type": spec.stem_type,
+        "stem_width": spec.stem_width,
+    }
+    _write(directory, network, _ARCHITECTURE[spec.block], cfg, arguments, facts)
 
 
 def save_timm(directory: Path, network: nn.Module, facts: Mapping[str, Any], **model_args: object) -> None:
@@ -76,24 +71,21 @@ def save_timm(directory: Path, network: nn.Module, facts: Mapping[str, Any], **m
         facts: where it is from.
         model_args: how it was created, other than by its architecture's name.
     """
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, directory / "model.safetensors")
-    cfg = network.pretrained_cfg
-    config = {
-        "architecture": cfg["architecture"],
-        "num_classes": 0,
-        "num_features": network.num_features,
-        "pretrained_cfg": {k: cfg[k] for k in _KEPT if cfg.get(k) is not None} | {"num_classes": 0},
-        "model_args": model_args,
-        "sdr": {"kind": "timm", **facts},
-    }
-    _write(directory, config)
+    cfg = {key: network.pretrained_cfg[key] for key in _KEPT if network.pretrained_cfg.get(key) is not None}
+    architecture = network.pretrained_cfg["architecture"]
+    _write(directory, network, architecture, cfg | {"num_classes": 0}, model_args, {"kind": "timm", **facts})
+
+
+def save_pixels(directory: Path, side: int, facts: Mapping[str, Any]) -> None:
+    """Write the folder of `Pixels(side)`; `facts` go into its config."""
+    _write_config(directory, {"sdr": {"kind": "pixels", "side": side, **facts}})
 
 
 def load_backbone(directory: str | Path, device: torch.device) -> nn.Module:
     """Load a network in evaluation mode.
 
     Returns:
-        A module of images `N×3×S×S`, normalised as `sdr.ssl.views.normalise` does, → pooled features `N×D`.
+        A module of images `N×3×S×S`, normalised as `sdr.nets.pixels.normalise` does, → pooled features `N×D`.
 
     Raises:
         UserError: there is none, or its files do not belong together.
@@ -152,9 +144,9 @@ def _timm(directory: Path) -> nn.Module:
     try:
         network = timm.create_model(f"local-dir:{directory}", pretrained=False)
         check_input(network.pretrained_cfg)
-        network.load_state_dict(load_file(directory / "model.safetensors"))
+        network.load_state_dict(load_file(directory / WEIGHTS))
     except FileNotFoundError:  # safetensors does not say of which file
-        file = directory / "model.safetensors"
+        file = directory / WEIGHTS
         raise UserError(f"{file}: not found; run the stage that writes {directory}") from None
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
         raise UserError(f"{directory}: not a network of this project, or altered: {error}") from None
@@ -170,5 +162,24 @@ def _read(directory: Path) -> dict[str, Any]:
         raise UserError(f"{directory}/config.json: not JSON ({error}); run the stage that writes it") from None
 
 
-def _write(directory: Path, config: Mapping[str, Any]) -> None:
+def _write(
+    directory: Path,
+    network: nn.Module,
+    architecture: str,
+    cfg: Mapping[str, Any],
+    model_args: Mapping[str, Any],
+    facts: Mapping[str, Any] | None,
+) -> None:
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, directory / WEIGHTS)
+    config = {
+        "architecture": architecture,
+        "num_classes": 0,
+        "num_features": network.num_features,
+        "pretrained_cfg": cfg,
+        "model_args": model_args,
+    }
+    _write_config(directory, config | ({"sdr": facts} if facts else {}))
+
+
+def _write_config(directory: Path, config: Mapping[str, Any]) -> None:
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -8,11 +8,10 @@ import timm
 import torch
 
 from sdr.base.errors import UserError
-from sdr.compare.backbones import Adapt, load_backbone, load_resnet, save_pixels, save_timm
 from sdr.nets.backbone import resnet
 from sdr.nets.embed import Embedding, embed
-from sdr.nets.export import export
-from sdr.nets.pixels import MEAN, STD, normalise
+from sdr.nets.folder import load_backbone, load_resnet, save_pixels, save_resnet, save_timm
+from sdr.nets.pixels import MEAN, STD, Adapt, normalise
 from tests.compare.checkpoints import SUBNET, randomise
 
 CPU = torch.device("cpu")
@@ -64,7 +63,7 @@ def test_what_is_saved_is_loaded_here_and_by_timm(tmp_path):
 @torch.no_grad()
 def test_an_export_of_the_project_is_loaded(tmp_path):
     network = randomise(resnet(SUBNET, SUBNET.subnet_widths))
-    export(tmp_path, network, SUBNET, SUBNET.subnet_widths, 32)
+    save_resnet(tmp_path, network, SUBNET, SUBNET.subnet_widths, 32)
     x = normalise(RGB)
     torch.testing.assert_close(load_backbone(tmp_path, CPU)(x), network(x))
     torch.testing.assert_close(load_resnet(tmp_path)(x), network(x))
