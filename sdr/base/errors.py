@@ -20,6 +20,13 @@ class UserError(Exception):
     """Something the user can mend. The text says what is wrong, where, and what to do."""
 
 
+def in_one_line(error: BaseException) -> str:
+    """What an exception of a library says, which may go on for pages: its first two lines, and how many there are more."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    more = f" (and {len(lines) - 2} lines more)" if len(lines) > 2 else ""
+    return " ".join(lines[:2]) + more
+
+
 _INTERRUPTED = "interrupted: nothing half-written was kept; run the same command again to go on"
 _DISK = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",

@@ -32,7 +32,7 @@ def add_head(args: argparse.Namespace, backbone: Path, out: Path) -> dict:
     from sdr.base.ranks import pick_device
     from sdr.export.classifier import open_backbone
     from sdr.export.write_classifier import write_classifier
-    from sdr.tasks.read_labelled import read_labelled
+    from sdr.tasks.read_labelled import in_two_splits, read_labelled
 
     device = pick_device()
     side = open_backbone(backbone, device)[2]
@@ -41,6 +41,7 @@ def add_head(args: argparse.Namespace, backbone: Path, out: Path) -> dict:
         options.say(f"reading {args.images}")
         splits, classes, skipped = read_labelled(args.images, side, args.max_bad_fraction, Path(folder))
         options.tell_skipped(skipped)
+        options.warn(*in_two_splits(splits))
         options.say(f"fitting {len(classes)} classes on {sum(map(len, splits.values())):,} images")
         return write_classifier(out, backbone, splits, classes, name, command, args.onnx, device)
 

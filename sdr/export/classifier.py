@@ -112,6 +112,8 @@ def fit_classifier(
         head = fit_head((x, y), pairs["val"], len(classes), device=device)
     else:
         kept, held = split_by_hash(train, LINEAR.val_fraction)
+        if not len(held):
+            raise UserError("no class has two different pictures, so none is left to calibrate by; add some")
         head = fit_head((x[kept], y[kept]), (x[held], y[held]), len(classes), device=device)
     facts = head.facts | (_judge(head.logits(pairs["test"][0]), pairs["test"][1]) if "test" in pairs else {})
     config = json.loads((backbone / "config.json").read_text())

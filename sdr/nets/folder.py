@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sdr.base.errors import UserError
+from sdr.base.errors import UserError, in_one_line
 from sdr.nets.backbone import Backbone
 from sdr.nets.pixels import MEAN, STD, Adapt, Pixels
 
@@ -149,7 +149,7 @@ def _timm(directory: Path) -> nn.Module:
         file = directory / WEIGHTS
         raise UserError(f"{file}: not found; run the stage that writes {directory}") from None
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
-        raise UserError(f"{directory}: not a network of this project, or altered: {error}") from None
+        raise UserError(f"{directory}: not a network of this project, or altered: {in_one_line(error)}") from None
     return network
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sdr.base.errors import UserError
+from sdr.base.errors import UserError, in_one_line
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.method import build
@@ -53,7 +53,7 @@ def load_network(directory: str | Path, device: torch.device | None = None) -> t
     except FileNotFoundError as error:
         raise UserError(f"{error.filename or directory}: not found; run the stage that writes {directory}") from None
     except (KeyError, RuntimeError, ValueError) as error:
-        raise UserError(f"{directory}: not a network of this project, or altered: {error}") from None
+        raise UserError(f"{directory}: not a network of this project, or altered: {in_one_line(error)}") from None
     return network.eval().to(device or "cpu").to(memory_format=torch.channels_last), spec, config
 
 

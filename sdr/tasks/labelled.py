@@ -24,7 +24,7 @@ def splits_of(folder: Path) -> dict[str, Path]:
     """Where the splits of a folder lie: {split: folder or table}; {"all": …} where it has none.
 
     Raises:
-        UserError: it has a val or test split but no train split.
+        UserError: it has a val or test split but no train split, or splits of other names.
     """
     found = {}
     for split in SPLITS:
@@ -40,6 +40,8 @@ def splits_of(folder: Path) -> dict[str, Path]:
             f"{folder}: {' and '.join(found)} without train; add the split train, or give that folder alone"
         )
     table = folder / "labels.csv"
+    if not found and not table.is_file() and (splits := splits_taken_for_classes(folder)):
+        raise UserError(f"{folder}: {', '.join(splits)} look like splits: call them train, val and test")
     return found or {"all": table if table.is_file() else folder}
 
 

@@ -1,8 +1,9 @@
 """Read the labelled pictures of one folder: pixels and targets of each split."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +66,27 @@ def read_labelled(
         images = np.load(file, mmap_mode="r", allow_pickle=False)
         splits[split] = Split(images, np.array(targets, dtype=np.int64), hashes)
     skipped.check(sum(map(len, splits.values())))
+    for split in splits:
+        if not len(splits[split]):
+            raise UserError(f"{places[split]}: no readable picture; put some there, or remove the split {split}")
     counts = Counter(splits[first].targets.tolist())
     for index, name in enumerate(classes):
         if counts[index] < 2:
             raise UserError(f"{places[first]}: {counts[index]} readable pictures of class {name}; it takes two or more")
     return splits, classes, skipped.reasons
+
+
+def in_two_splits(splits: Mapping[str, Split]) -> list[str]:
+    """Say of each pair of splits how many pictures of one are in the other too, by their content."""
+    said = []
+    for one, other in combinations(splits, 2):
+        known = set(splits[one].hashes)
+        count = sum(value in known for value in splits[other].hashes)
+        if count:
+            said.append(
+                f"{count:,} of {len(splits[other]):,} pictures of {other} are in {one} too: it judges them by themselves"
+            )
+    return said
 
 
 def split_by_hash(split: Split, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sdr.base.errors import in_one_line
+
 ROOT = Path(__file__).parents[2]
 HEAD = "import errno, os, time\nfrom sdr.base.errors import UserError, program\n@program\ndef main():\n    "
 
@@ -83,3 +85,10 @@ def test_arguments_reach_the_program():
     seen = []
     program(lambda *names: seen.extend(names))("digits", "sdr")
     assert seen == ["digits", "sdr"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a\n\tb\n  c\nd\n", "a b (and 2 lines more)"), ("a\nb", "a b"), ("", "ValueError")]
+)
+def test_pages_of_a_library_become_a_line(text, says):
+    assert in_one_line(ValueError(text)) == says

@@ -226,6 +226,14 @@ def test_a_missing_package_names_the_environment(run, monkeypatch):
     assert "the package torch is not installed" in error and ".venv/bin/activate" in error
 
 
+def test_weights_of_another_architecture_are_one_line(run, place, base, tmp_path):
+    run("export", "--supernet", place / "net", "--w0", "--out", "odd")
+    (tmp_path / "odd/config.json").write_bytes((base / "config.json").read_bytes())
+    error = run("fit", "--backbone", "odd", "--images", place / "split", "--out", "model")
+    assert "odd: not a network of this project, or altered" in error and "size mismatch" in error
+    assert len(error.splitlines()) == 1 and not (tmp_path / "model").exists()
+
+
 def test_a_full_disk_is_one_message_and_leaves_nothing(run, place, base, tmp_path, monkeypatch):
     import errno
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sdr.base.errors import UserError
 from sdr.tasks.labelled import check_labelled, splits_of
-from sdr.tasks.read_labelled import Split, read_labelled, split_by_hash
+from sdr.tasks.read_labelled import Split, in_two_splits, read_labelled, split_by_hash
 
 
 def put(folder: Path, *names: str) -> None:
@@ -53,6 +53,7 @@ def test_layouts(tmp_path, layout):
     [
         (("train/a/0.png", "train/b/0.png", "test/c/0.png"), {}, "class `c` is in test but not in train"),
         (("test/a/0.png", "test/b/0.png"), {}, "test without train"),
+        (("training/a/0.png", "valid/a/1.png"), {}, "training, valid look like splits: call them train, val and test"),
         (("a/0.png",), {}, "1 class folders; it takes two or more"),
         (("0.png",), {}, "0 class folders"),
         (("0.png", "1.png"), {"labels.csv": "file,label\n0.png,a;b\n1.png,c\n"}, "`a;b` is several labels"),
@@ -73,6 +74,18 @@ def test_a_table_and_its_folder_may_be_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert splits_of(Path(".")) == {"all": Path("labels.csv")}
     assert len(read_labelled(Path("."), 8, 0, Path("pixels"))[0]["all"]) == 4
+
+
+def test_copies_across_splits_and_empty_splits_are_told(tmp_path):
+    put(tmp_path / "mine", *(f"{split}/{n}" for split in ("train", "test") for n in FLAT))
+    (tmp_path / "mine/test/a/0.png").write_bytes((tmp_path / "mine/train/b/0.png").read_bytes())
+    (tmp_path / "pixels").mkdir()
+    splits, _, _ = read_labelled(tmp_path / "mine", 8, 0, tmp_path / "pixels")
+    assert in_two_splits(splits) == ["1 of 4 pictures of test are in train too: it judges them by themselves"]
+    for name in FLAT:
+        (tmp_path / "mine/test" / name).write_bytes(b"no picture")
+    with pytest.raises(UserError, match="test: no readable picture"):
+        read_labelled(tmp_path / "mine", 8, 0.9, tmp_path / "pixels")
 
 
 def test_split_by_hash_keeps_copies_together_and_each_class_on_both_sides():
