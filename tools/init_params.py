@@ -12,11 +12,8 @@ BUILTIN, IMAGENET = 11_231, 1_281_167  # images of the corpora that the profiles
 PER_CLUSTER = 150  # images of a cluster on average, at least: fewer and a sub-net sees the same ones again and again
 FEWEST, MOST = 0.2, 10  # times a profile's own epochs
 MARK = re.compile(r"# Made by `make init`; of the rest the SHA-256 is (\w{64})\n")
-_EMPTY = {
-    **{name: {} for name in ("compare", "pruned", "score_check", "detection", "detectors")},
-    "networks": ["baseline", "w0"],
-    "detection_networks": [],
-}
+_EMPTY = {"compare": {}, "pruned": {}, "score_check": {}, "detection": {}, "detection_networks": [], "detectors": {}}
+_OURS = ("baseline", "w0")  # networks that need no entry in `compare` or `pruned`
 
 
 def lean(
@@ -53,8 +50,11 @@ def lean(
     params["tasks"] = {name: _on_one_line(spec) for name, spec in tasks.items()}
     detector = next(iter(params["detectors"]))
     for name, empty in _EMPTY.items():
-        if name != "detectors" or not detection:
+        if name not in ("detectors", "detection_networks") or not detection:
             params[name] = type(empty)()
+    for name in ("networks", "detection_networks"):
+        for network in [network for network in params[name] if network not in _OURS]:
+            params[name].remove(network)
     if detection:
         params["detection"] = {name: _on_one_line({**spec, "detector": detector}) for name, spec in detection.items()}
     out = StringIO()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdr.base.errors import UserError
+from sdr.base.names import LONGEST
 from sdr.sources.look import copies
 from sdr.tasks.labelled import classes_of, columns_of, splits_of
 from tools.init_detection import find_detection
@@ -80,7 +81,7 @@ def _is_task(folder: Path) -> bool:
 
 def _look(folder: Path) -> Found:
     spec: dict[str, Any]
-    name = re.sub(r"[^A-Za-z0-9_-]+|__+", "-", folder.name).strip("-")
+    name = re.sub(r"[^A-Za-z0-9_-]+|__+", "-", folder.name).strip("-")[:LONGEST]
     name = f"task-{name}" if not name or name.isdigit() else name
     if detection := find_detection(folder):
         spec, says, wrong = detection
