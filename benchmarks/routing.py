@@ -108,6 +108,8 @@ def measure(
             "prior": 1.0,
             "top_m": 1,
             "halving": json.loads(args.halving),
+            "candidates": ["subnets"],
+            "selection": dict(also=[], combine="rank", prior=0.0, rule="best", margin=1.0, folds=5),
         } | changes
         facts, result = run_alone(solve, str(root), source, name, rows, params, args.batch, n)
         found[search] = {"task": name, "search": search, **facts, **result}

@@ -3,6 +3,7 @@
 W_0's backbone with them → artifacts/backbones/w0.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from sdr.base.ranks import gather, in_processes, part, pick_device, rank
 from sdr.corpus.store import ImageStore
 from sdr.nets.calibrate import Calibration, calibrate, sample, statistics
 from sdr.nets.embed import Embedding, evaluation_view
-from sdr.nets.folder import save_resnet
+from sdr.nets.folder import load_backbone, save_resnet
 from sdr.nets.macs import part_macs
 from sdr.route.bundle import seal
 from sdr.route.trained import TrainedSdr
@@ -36,28 +37,36 @@ def main() -> None:
     trained = TrainedSdr("artifacts/sdrnet", None, device)
     everything = np.arange(len(data))
     assignment = np.load("artifacts/clusters/assignment.npy")
-    images_of = subsets(assignment, trained.n_subnets, params["sdr__subsets"], seed)
-    if wanted.source == "common":
-        images_of = [everything] * trained.n_subnets
+    clusters = subsets(assignment, trained.n_subnets, params["sdr__subsets"], seed)
+    images_of = clusters if wanted.source == "cluster" else [everything] * trained.n_subnets
+    baseline = load_backbone("artifacts/backbones/baseline", device)
 
     def measure(backbone: torch.nn.Module, subset: np.ndarray) -> torch.Tensor:
         images = data.read(sample(subset, wanted.images, seed))
         calibrate(backbone, evaluation_view(images, params["embed"].side, device))
         return statistics(backbone).cpu().clone()
 
+    tensors = {"baseline": statistics(baseline).cpu().clone()}  # before it is measured on clusters
     mine = range(trained.n_subnets)[part(trained.n_subnets)]
-    found = [measure(trained.subnet(i), images_of[i]) for i in tqdm(mine, "calibrate", unit="sub-net", disable=None)]
-    own = torch.stack(found) if found else statistics(trained.subnet(0)).cpu()[None][:0]
-    rows = torch.from_numpy(gather(own.numpy(), trained.n_subnets))  # k×V
+
+    def each(what: str, backbone: Callable[[int], torch.nn.Module], images_of: list[np.ndarray]) -> torch.Tensor:
+        """Statistics of all sub-nets or clusters, k×V."""
+        found = [measure(backbone(i), images_of[i]) for i in tqdm(mine, what, unit="sub-net", disable=None)]
+        own = torch.stack(found) if found else statistics(backbone(0)).cpu()[None][:0]
+        return torch.from_numpy(gather(own.numpy(), trained.n_subnets))
+
+    rows = tensors["subnets"] = each("calibrate", trained.subnet, images_of)
+    common = wanted.source == "common"
+    tensors["subnets_all"] = rows.clone() if common else each("of all images", trained.subnet, [everything] * len(rows))
+    tensors["baseline_clusters"] = each("the baseline", lambda _: baseline, clusters)
     supernet = trained.supernet()
-    w0 = measure(supernet, everything)
+    tensors["w0"] = measure(supernet, everything)
     if rank() > 0:
         return
     parts = part_macs(trained.spec, params["embed"].side)  # of one image shown to a sub-net
     with output_dir("artifacts/backbones/w0") as out:
         save_resnet(out, supernet, trained.spec, trained.spec.supernet_widths, params["embed"].side)
     with output_dir("artifacts/calibration") as out:
-        tensors = {"w0": w0, "subnets": rows}
         save_file(tensors, out / "bn.safetensors")
         write_json(
             out / "meta.json", {**wanted.model_dump(), "subnets": len(rows), "values": rows[0].numel(), "macs": parts}

@@ -45,11 +45,12 @@ def main() -> None:
         for place, subnet in enumerate(route["best"]):
             folder = out / backbone_folder(place)
             folder.mkdir()
-            title = f"sub-net {subnet}, " + (f"number {place + 1} " if place else "chosen ") + f"for {name}"
+            chosen = ranking.decision.choice if place == 0 else subnet
+            title = f"sub-net {subnet}, number {place + 1}" if place else f"{route['choice']['name']}, chosen"
             how = words if place == 0 else None
-            write_backbone(folder, bundle, subnet, title, (), name, how, f"dvc repro route@{name}")
+            write_backbone(folder, bundle, chosen, f"{title} for {name}", (), name, how, f"dvc repro route@{name}")
     progress.remove()
-    print(f"route {name}: sub-net {route['subnet']} ({route['path']}); {words}")
+    print(f"route {name}: {route['choice']['name']}; {words}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ def add(commands) -> None:
     parser.add_argument(
         "--method", choices=("exhaustive", "tree", "halving"), default="exhaustive", help="the search (%(default)s)"
     )
-    parser.add_argument("--score", choices=("knn", "logme", "hscore"), default="knn", help="of features (%(default)s)")
+    parser.add_argument(
+        "--score", choices=("knn", "logme", "hscore", "probe"), default="knn", help="of features (%(default)s)"
+    )
     parser.add_argument(
         "--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)"
     )
@@ -43,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
     from sdr.export.write import write_backbone
     from sdr.nets.embed import Embedding
     from sdr.route.bundle import open_bundle
+    from sdr.route.choose import Selection
     from sdr.route.progress import Progress
     from sdr.route.race import Halving
     from sdr.route.result import in_words, write_result
@@ -64,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
             prior=args.prior,
             top_m=1,
             halving=Halving(per_class=8, least=64, growth=2.0, keep=0.5),
+            candidates=["subnets"],
+            selection=Selection(also=[], combine="rank", prior=0.0, rule="best", margin=1.0, folds=5),
         )
         knn, show = Knn(k=20, temperature=0.07), Embedding(side=bundle.size, batch_size=256)
         parts = [params.model_dump(), bundle.seal["files"], found.paths, found.hashes, found.targets.tolist()]
@@ -77,13 +82,13 @@ def run(args: argparse.Namespace) -> None:
             others = against.set_beside(ready, bundle, route["subnet"], *where)
             write_json(out / "route.json", route | {"against": against.facts(*others)})
         words = in_words(route, task.metric)
-        title = f"sub-net {route['subnet']}, chosen for {task.name}"
+        title = f"{route['choice']['name']}, chosen for {task.name}"
         extras, command = [] if args.classifier else options.extras(args), options.command_line()
-        write_backbone(out, bundle, route["subnet"], title, extras, task.name, words, command)
+        write_backbone(out, bundle, ranking.decision.choice, title, extras, task.name, words, command)
         if args.classifier:
             facts = fit.add_head(args, out, out)
     progress.remove()
-    print(f"sub-net {route['subnet']} ({route['path']}) of {bundle.trained.n_subnets}; {words}")
+    print(f"{route['choice']['name']} (of {bundle.trained.n_subnets} sub-nets); {words}")
     if ready:
         against.show(*others)
     if args.classifier:

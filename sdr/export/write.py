@@ -14,10 +14,12 @@ from sdr.nets.folder import WEIGHTS, save_resnet
 from sdr.nets.paths import path_of
 from sdr.nets.pixels import MEAN, STD
 from sdr.route.bundle import Bundle
+from sdr.route.candidates import Choice, backbone_of
 from sdr.ssl.folder import count
 
 Extra = Literal["onnx", "program"]
-Network = Literal["w0", "baseline"] | int  # a number: that sub-net
+Network = Literal["w0", "baseline"] | int | Choice  # a number: that sub-net
+NAMED = {"w0": Choice("w0"), "baseline": Choice("baseline")}
 
 
 def write_backbone(
@@ -38,7 +40,7 @@ def write_backbone(
 
     Args:
         bundle: the super-net.
-        network: which of its networks.
+        network: which of its networks, or what routing chose: a network and its statistics.
         name: the card's title.
         extras: "onnx" → model.onnx, "program" → model.pt2.
         task, routing: what a sub-net was chosen for, and how well it did there, in words.
@@ -49,13 +51,12 @@ def write_backbone(
         UserError: there is no such sub-net, or what ONNX needs is not installed.
     """
     trained = bundle.trained
+    choice = network if isinstance(network, Choice) else NAMED.get(network) or Choice("subnets", network)
+    network = choice.network if choice.subnet is None else choice.subnet
     if isinstance(network, int) and not 0 <= network < trained.n_subnets:
         raise UserError(f"no sub-net {network}: the super-net has 0 to {trained.n_subnets - 1}")
-    if network == "w0":
-        backbone, widths = trained.supernet(), trained.spec.supernet_widths
-    else:
-        backbone = bundle.baseline if network == "baseline" else trained.subnet(network)
-        widths = trained.spec.subnet_widths
+    backbone = backbone_of(choice, trained, bundle.baseline)
+    widths = trained.spec.supernet_widths if network == "w0" else trained.spec.subnet_widths
     save_resnet(out, backbone, trained.spec, widths, bundle.size)
     weights = sha256(out / WEIGHTS)
     if "onnx" in extras:

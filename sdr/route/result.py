@@ -1,6 +1,7 @@
 """A finished search on disk: ranking.csv, a row a sub-net, and route.json, the choice and what it cost."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from sdr.base.outputs import write_csv, write_json
@@ -34,7 +35,7 @@ def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, pa
             }
         )
     write_csv(out / "ranking.csv", rows)
-    best = ranking.winner
+    best, gain = ranking.winner, ranking.decision.gain
     route = {
         "task": task.name,
         "subnet": best.subnet,
@@ -50,6 +51,10 @@ def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, pa
         "forwards": ranking.forwards,
         "macs": ranking.macs,
         "exhaustive_macs": ranking.exhaustive,
+        "choice": ranking.decision.choice.facts(bundle.trained),
+        "gain": None if gain is None else {name: round(value, 4) for name, value in asdict(gain).items()},
+        "verdict": ranking.decision.verdict,
+        "candidates": ranking.decision.judged,
         **knn.model_dump(),
     }
     write_json(out / "route.json", route)
@@ -70,10 +75,12 @@ def backbone_folder(place: int) -> str:
 def in_words(route: dict, metric: str) -> str:
     """How the choice did, for people."""
     name = f"leave-one-out kNN ({metric.replace('_', ' ')}), %" if route["score"] == "knn" else route["score"]
-    cost = route["macs"] / route["exhaustive_macs"]
+    cost, gain = route["macs"] / route["exhaustive_macs"], route["gain"]
+    promise = f"gain {gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})" if gain else "gain not known"
     return (
         f"{name}: {route['value']:.2f}, baseline {route['baseline']:.2f}, on {route['images']:,} training images; "
-        f"search {route['method']}, {cost:.0%} of the multiply-adds of an exhaustive one"
+        f"search {route['method']}, {cost:.0%} of the multiply-adds of an exhaustive one; "
+        f"on other images than it was chosen on {promise}: {route['verdict']}"
     )
 
 

@@ -17,6 +17,10 @@ from tqdm import tqdm
 from sdr.base.params import Section
 from sdr.evaluate.knn import Knn
 from sdr.nets.embed import Embedding, embed
+from sdr.route.candidates import Choice, Kind, backbone_of, candidates
+from sdr.route.choose import Selection
+from sdr.route.decide import Decision, decide, folds_of
+from sdr.route.judge import Judge, Judged
 from sdr.route.prior import Clusters
 from sdr.route.progress import Progress
 from sdr.route.race import Halving, Round, race
@@ -37,6 +41,10 @@ class Search(Section):
     """Share of the sub-nets that are tried, those with most of the task's images in their clusters; 1: all."""
     top_m: PositiveInt
     """Sub-nets that are evaluated together too, as one ensemble; 1: only the best, alone."""
+    candidates: list[Kind] = Field(min_length=1)
+    """What is chosen among: `subnets`, with statistics as calibrate.source says; `subnets_all`, of all images; `baseline`;
+    `baseline_clusters`, the baseline with statistics of each cluster in turn; `w0`."""
+    selection: Selection
     halving: Halving
 
 
@@ -73,6 +81,7 @@ class Ranking:
         exhaustive: those of every sub-net on every image, one by one.
         forwards: images times sub-nets.
         prior: share of the task's images in each sub-net's cluster, float64 `n_subnets`.
+        decision: what to take, of all candidates; its multiply-adds beyond those of the sub-nets are not counted.
     """
 
     candidates: list[Candidate]
@@ -82,6 +91,7 @@ class Ranking:
     exhaustive: int
     forwards: int
     prior: np.ndarray
+    decision: Decision
 
     @property
     def winner(self) -> Candidate:
@@ -113,23 +123,41 @@ def search(
         progress: what an interrupted run of the same search has found; is added to.
 
     Raises:
-        UserError: `tree` with statistics of each sub-net's own; too few images; features that are not finite.
+        UserError: `tree` with statistics of each sub-net's own; too few images; features that are not finite; a candidate that
+            was not trained.
     """
+    candidates(params.candidates, (), trained)  # what cannot be is told before anything is computed
     score = Score(params.score, task.metric, task.n_classes, knn)
     share = params.method == "tree" or (params.method == "halving" and trained.common)
     embedder = Embedder(trained, task.images, show, device, share)
     order = balanced_order(task.targets, seed)
     prior = clusters.shares(embed(baseline, task.images[np.sort(order[:_LOOKED_AT])], show, device))
     numbers = _most(prior, params.prior)
+    judge = Judge(
+        tuple(dict.fromkeys([params.score, *params.selection.also])),
+        score,
+        task.targets,
+        folds_of(order, params.selection.folds),
+    )
+    seen: dict[Choice, Judged] = {}
     if params.method == "halving":
         rounds = race(numbers, order, task.targets, embedder, score, params.halving, seed, progress)
     else:
-        rounds = [_all(numbers, order, task.targets, embedder, score, progress)]
+        rounds = [_all(numbers, order, judge, seen, embedder, progress)]
     looked = min(len(order), _LOOKED_AT) * embedder.full if params.prior < 1 else 0
 
     def reference(network: nn.Module, images: int) -> float:
         rows = order[:images]
         return score(embed(network, task.images[rows], show, device), task.targets[rows])
+
+    decided = np.sort(order[: rounds[-1].images])  # the images that decide
+    on_these = judge.on(decided)
+
+    def judged(choice: Choice) -> Judged:
+        if choice not in seen:
+            backbone = backbone_of(choice, trained, baseline)
+            seen[choice] = on_these(embed(backbone, task.images[decided], show, device))
+        return seen[choice]
 
     base = {n: reference(baseline, n) for n in sorted({found.images for found in rounds})}
     last: dict[int, Round] = {i: found for found in rounds for i in found.scores}
@@ -142,6 +170,13 @@ def search(
         embedder.full * len(order) * trained.n_subnets,
         embedder.cost["forwards"],
         prior,
+        decide(
+            candidates(params.candidates, sorted(rounds[-1].scores), trained),
+            judged,
+            prior,
+            params.selection,
+            trained.w0_trained,
+        ),
     )
 
 
@@ -152,16 +187,22 @@ def _most(prior: np.ndarray, share: float) -> list[int]:
 
 
 def _all(
-    numbers: Sequence[int], order: np.ndarray, targets: np.ndarray, embedder: Embedder, score: Score, progress: Progress
+    numbers: Sequence[int],
+    order: np.ndarray,
+    judge: Judge,
+    seen: dict[Choice, Judged],
+    embedder: Embedder,
+    progress: Progress,
 ) -> Round:
-    """Score sub-nets on all images; those that an interrupted run scored are not scored again."""
+    """Judge sub-nets on all images, into `seen`; those that an interrupted run scored are not scored again."""
     known: dict[int, float] = {}
-    if found := progress.get("scores"):
-        known = {int(i): value for i, value in found["scores"].items()}
-        embedder.cost = {name: found[name] for name in embedder.cost}
+    if kept := progress.get("scores"):
+        known = {int(i): value for i, value in kept["scores"].items()}
+        embedder.cost = {name: kept[name] for name in embedder.cost}
     left = [i for i in numbers if i not in known]
     rows = np.sort(order)
     for i, features in tqdm(embedder(left, rows), "routing", len(left), unit=" sub-nets", disable=None):
-        known[i] = score(features, targets)
+        found = seen[Choice("subnets", i)] = judge(features)
+        known[i] = float(found.values[judge.score.name][0])
         progress.put("scores", {"scores": known, **embedder.cost})
     return Round(len(order), {i: known[i] for i in numbers}, False)

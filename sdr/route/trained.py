@@ -30,6 +30,7 @@ class TrainedSdr:
         n_subnets: how many were trained.
         common: whether all statistics come from the same images, and batch norms are W_0's, so that sub-nets agree as far as
             their paths do.
+        source: where the statistics of sub-nets come from: "cluster", each its own, or "common".
 
     Args:
         directory: `artifacts/sdrnet`.
@@ -47,7 +48,7 @@ class TrainedSdr:
         template = template.eval().to(device).to(memory_format=torch.channels_last)
         self._supernet, self._subnets = network, SubNets(network, template, self.spec)
         self._statistics: dict[str, Tensor] | None = None
-        self.common = False
+        self.common, self.source = False, "cluster"
         if calibration is not None:
             file, meta = (Path(calibration) / name for name in ("bn.safetensors", "meta.json"))
             for needed in (file, meta):
@@ -56,7 +57,8 @@ class TrainedSdr:
             self._statistics = load_file(file)
             if len(self._statistics["subnets"]) != self.n_subnets:
                 raise UserError(f"{file}: does not belong to {directory}; run the stage calibrate")
-            self.common = json.loads(meta.read_text())["source"] == "common" and network.own_affine is None
+            self.source = json.loads(meta.read_text())["source"]
+            self.common = self.source == "common" and network.own_affine is None
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -85,9 +87,35 @@ class TrainedSdr:
             set_statistics(self._supernet.backbone, self._statistics["w0"])
         return self._supernet.backbone
 
-    def subnet(self, number: int) -> ResNet:
-        """The backbone of sub-net `number`, valid until the next call: all are checked out into one template."""
+    @property
+    def w0_trained(self) -> bool:
+        """Whether any step trained W_0; after a warm start it need not be."""
+        return self.config.get("w0_trained", True)
+
+    def has(self, name: str) -> bool:
+        """Whether calibration measured these statistics."""
+        return self._statistics is not None and name in self._statistics
+
+    def of(self, name: str) -> Tensor:
+        """Other statistics that calibration measured: "subnets_all" `n_subnets×V`, of all images; "baseline" V; and
+        "baseline_clusters" `n_subnets×V`, those of the baseline on each cluster.
+
+        Raises:
+            UserError: an older calibration, without them.
+        """
+        if self._statistics is None or name not in self._statistics:
+            raise UserError(f"the calibration has no statistics `{name}`: run `dvc repro calibrate` again")
+        return self._statistics[name]
+
+    def subnet(self, number: int, rows: Tensor | None = None) -> ResNet:
+        """The backbone of sub-net `number`, valid until the next call: all are checked out into one template.
+
+        Args:
+            rows: other statistics, V; None: those that calibration gives sub-nets.
+        """
         backbone = self._subnets.check_out(path_of(number, self.spec.groups)).backbone
-        if self._statistics is not None:
+        if rows is not None:
+            set_statistics(backbone, rows)
+        elif self._statistics is not None:
             set_statistics(backbone, self._statistics["subnets"][number])
         return backbone

@@ -12,7 +12,7 @@ from sdr.route.progress import Progress
 from sdr.route.race import Halving
 from sdr.route.score import Score
 from sdr.route.search import Search, search
-from tests.route.toys import CPU, SHOW, make_trained, striped_task
+from tests.route.toys import CHOICE, CPU, SHOW, make_trained, striped_task
 
 KNN = Knn(k=5, temperature=0.07)
 TASK = striped_task()
@@ -26,7 +26,9 @@ def trained(tmp_path_factory):
 
 
 def run(trained, source="common", progress=None, **changes):
-    params = Search(**{"method": "exhaustive", "score": "knn", "prior": 1.0, "top_m": 1, "halving": HALVING} | changes)
+    params = Search(
+        **{"method": "exhaustive", "score": "knn", "prior": 1.0, "top_m": 1, "halving": HALVING} | CHOICE | changes
+    )
     baseline = copy.deepcopy(trained["cluster"].subnet(7))  # any backbone of 16 features
     progress = progress or Progress(None)
     return search(trained[source], baseline, TASK, params, KNN, SHOW, CLUSTERS, 0, CPU, progress)

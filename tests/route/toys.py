@@ -15,6 +15,7 @@ from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.folder import save_resnet
 from sdr.nets.heads import Heads
 from sdr.route.bundle import seal
+from sdr.route.choose import Selection
 from sdr.route.search import Labelled
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.folder import save_network
@@ -89,3 +90,9 @@ def striped_task(n: int = 60, classes: int = 3) -> Labelled:
     wave = np.sin(np.arange(16) * (0.4 + 0.5 * label[:, None]))[:, None, :, None] * 60
     images = np.clip(pictures(n, 9) * 0.6 + 60 + wave, 0, 255).astype(np.uint8)
     return Labelled("stripes", images, label.astype(np.int64), classes, "top1")
+
+
+CHOICE = {
+    "candidates": ["subnets"],
+    "selection": Selection(also=[], combine="rank", prior=0.0, rule="best", margin=1.0, folds=5),
+}

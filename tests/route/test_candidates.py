@@ -1,0 +1,109 @@
+"""What routing chooses among, on a super-net whose calibration holds all statistics."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from sdr.base.errors import UserError
+from sdr.nets.calibrate import statistics
+from sdr.nets.embed import embed
+from sdr.route.candidates import Choice, backbone_of, candidates
+from sdr.route.choose import NO_EVIDENCE, TAKE_IT
+from sdr.route.prior import Clusters
+from sdr.route.progress import Progress
+from sdr.route.search import Search, search
+from tests.route.test_search import KNN, TASK
+from tests.route.toys import CHOICE, CPU, SHOW, make_trained
+
+CLUSTERS = Clusters(np.zeros(16, np.float32), np.eye(16, dtype=np.float32)[:4])
+
+
+@pytest.fixture
+def trained(tmp_path):
+    found = make_trained(tmp_path, 4, "cluster")
+    vectors = found._statistics["subnets"]
+    found._statistics |= {"subnets_all": vectors.flip(0).clone(), "baseline_clusters": vectors + 0.5}
+    return found
+
+
+def baseline_of(trained):
+    return copy.deepcopy(trained.subnet(2))
+
+
+def test_each_has_its_network_and_statistics(trained):
+    baseline = baseline_of(trained)
+    trained._statistics["baseline"] = statistics(baseline).clone()
+    kinds = ["baseline", "w0", "subnets", "baseline_clusters", "subnets_all"]
+    found = candidates(kinds, range(4), trained)
+    assert found[:4] == [Choice("subnets", i) for i in range(4)] and len(found) == len(set(found)) == 14
+    for choice in found:
+        backbone, of = backbone_of(choice, trained, baseline), trained._statistics
+        if choice.kind == "w0":
+            assert backbone is trained.supernet()
+            continue
+        rows = of["baseline"] if choice.kind == "baseline" else of[choice.kind][choice.number]
+        assert torch.equal(statistics(backbone), rows) and (backbone is baseline) == (choice.network == "baseline")
+    assert Choice("subnets_all", 3).facts(trained)["name"] == "sub-net 3 (0-0-1-1), statistics of all images"
+    assert Choice("subnets", 3).facts(trained)["path"] == "0-0-1-1"
+    assert Choice("baseline_clusters", 1).facts(trained) | {"kind": 0} == {
+        "name": "baseline, statistics of cluster 1",
+        "network": "baseline",
+        "subnet": None,
+        "path": None,
+        "statistics": "cluster 1",
+        "kind": 0,
+        "number": 1,
+    }
+
+
+def run(trained, **changes):
+    params = {"method": "exhaustive", "score": "knn", "prior": 1.0, "top_m": 1, "halving": None} | CHOICE | changes
+    return search(
+        trained,
+        baseline_of(trained),
+        TASK,
+        Search.model_construct(**params),
+        KNN,
+        SHOW,
+        CLUSTERS,
+        0,
+        CPU,
+        Progress(None),
+    )
+
+
+def test_by_default_the_choice_is_the_winner_of_the_ranking(trained):
+    found = run(trained)
+    assert found.decision.choice == Choice("subnets", found.winner.subnet)
+    assert found.decision.verdict in (TAKE_IT, NO_EVIDENCE)
+    assert {row["kind"] for row in found.decision.judged} == {"subnets", "baseline", "w0"}
+    by = {row["number"]: row["knn"] for row in found.decision.judged if row["kind"] == "subnets"}
+    assert by == {c.subnet: pytest.approx(c.score, abs=1e-4) for c in found.candidates}
+
+
+def test_with_a_margin_that_nobody_has_it_is_the_baseline(trained):
+    chosen = CHOICE["selection"].model_copy(update={"rule": "margin", "margin": 50.0})
+    found = run(trained, selection=chosen, candidates=["subnets", "subnets_all", "baseline"])
+    assert found.decision.choice == Choice("baseline") and found.decision.gain.mean == 0
+    assert found.decision.verdict == NO_EVIDENCE
+
+
+def test_the_best_of_all_kinds_is_found(trained):
+    found = run(trained, candidates=["subnets", "subnets_all", "baseline_clusters", "baseline", "w0"])
+    lead = {(row["kind"], row["number"]): row["knn"] for row in found.decision.judged}
+    choice = found.decision.choice
+    assert lead[choice.kind, choice.number] == max(lead.values()) and len(lead) == 14
+    x = embed(backbone_of(choice, trained, baseline_of(trained)), TASK.images, SHOW, CPU)
+    assert np.isfinite(x).all()
+
+
+def test_what_was_not_trained_or_measured_is_told(trained):
+    trained.config["w0_trained"] = False
+    with pytest.raises(UserError, match="route.candidates: w0: .* never trained"):
+        run(trained, candidates=["subnets", "w0"])
+    assert Choice("w0").kind not in {row["kind"] for row in run(trained).decision.judged}
+    del trained._statistics["subnets_all"]
+    with pytest.raises(UserError, match="no statistics `subnets_all`: run `dvc repro calibrate`"):
+        run(trained, candidates=["subnets_all"])
