@@ -46,7 +46,7 @@ def test_an_altered_file_is_named(folder, file):
 def test_another_format_is_told(folder):
     sealed = json.loads((folder / SEAL).read_text())
     (folder / SEAL).write_text(json.dumps(sealed | {"format": 99}))
-    with pytest.raises(UserError, match="a super-net of format 99, this version reads 1"):
+    with pytest.raises(UserError, match="a super-net of format 99, this version reads 2"):
         open_bundle(folder, CPU)
 
 
