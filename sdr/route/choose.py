@@ -22,8 +22,8 @@ class Selection(Section):
 
     also: list[ScoreName]
     """Scores that count as much as `route.score`."""
-    combine: Literal["rank", "zscore"]
-    """Several scores: mean of the candidates' ranks, or of their standardised values."""
+    combine: Literal["mean", "rank", "zscore"]
+    """Several scores: mean of the values as they are (of accuracies, say), of the candidates' ranks, or of standardised values."""
     prior: float = Field(ge=0, le=100)
     """Weight of the share of the task's images in a sub-net's cluster, standardised, beside the scores; 0: none."""
     rule: Literal["best", "margin", "posterior"]
@@ -84,8 +84,10 @@ def choose(
         total = scores[0]
     elif params.combine == "rank":
         total = rankdata(scores, axis=1).mean(axis=0) / len(judged) + params.prior * rankdata(shares) / len(judged)
-    else:
+    elif params.combine == "zscore":
         total = _standard(scores).mean(axis=0) + params.prior * _standard(shares[None])[0]
+    else:
+        total = scores.mean(axis=0) + params.prior * _standard(shares[None])[0]
     best = int(total.argmax())
     if params.rule == "best":
         return best

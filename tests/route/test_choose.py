@@ -47,9 +47,15 @@ def test_several_scores_count_alike():
     assert choose(few[1:], few[1], SHARES[1:], how(also=["logme"], combine="zscore")) == 1
 
 
+def test_the_mean_weighs_scores_by_how_far_they_spread():
+    near, far = of([1, 1, 1, 0, 0], probe=50.0), of([1, 1, 0, 0, 0], probe=75.0)  # kNN 60 and 40
+    assert choose([near, far], near, SHARES[:2], how(also=["probe"], combine="mean")) == 1
+    assert choose([near, far], near, SHARES[:2], how(also=["probe"], combine="rank")) == 0  # equal ranks: the first
+
+
 def test_the_prior_decides_between_equals():
     one = of([1, 0, 1, 0, 1])
-    for combine in ("rank", "zscore"):
+    for combine in ("mean", "rank", "zscore"):
         assert choose([one, one, one], one, np.array([0.2, 0.7, 0.1]), how(prior=0.5, combine=combine)) == 1
 
 
