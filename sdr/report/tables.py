@@ -40,13 +40,14 @@ def mean(tables: list[Scores]) -> Scores:
 def summary(tasks: list[TaskRun], sets: list[DetectionRun]) -> dict[str, float]:
     """The means that `dvc metrics` and `dvc exp show` show, in few and short columns, to 2 digits; empty without tasks.
 
-    baseline, w0, sdr: linear scores, %; gain: of SDR over the baseline, points; knn: SDR's kNN score, %; ap: SDR's mean
-    average precision over the detection sets, %, where there is one.
+    base, sdr: linear scores of the baseline and of the routed sub-nets, %; gain: the difference, points; ap: the routed
+    sub-nets' mean average precision over the detection sets, %, where there is one. All else is in the report: more
+    columns would not fit a terminal.
     """
     if not tasks:
         return {}
-    total = mean([scores(task) for task in tasks])
-    found = total["linear"] | {"knn": total["knn"]["sdr"]}
+    linear = mean([scores(task) for task in tasks])["linear"]
+    found = {"base": linear["baseline"], "sdr": linear["sdr"], "gain": linear["gain"]}
     precisions = [result.networks["sdr"]["ap"] for result in sets]
     if precisions and None not in precisions:  # none of them diverged
         found["ap"] = fmean(precisions)

@@ -132,7 +132,7 @@ def test_it_has_all_that_it_should_and_nothing_to_do(finished):
     assert "up to date" in finished.dvc("repro")
     assert finished.git("status", "--porcelain") == ""
     summary = json.loads((finished.root / "metrics/summary.json").read_text())
-    assert set(summary) == {"baseline", "w0", "sdr", "gain", "knn", "ap"}
+    assert set(summary) == {"base", "sdr", "gain", "ap"}
     assert set(json.loads((finished.root / "metrics/tasks.json").read_text())) == set(TASKS)
     for task in TASKS:
         folder = finished.root / "artifacts/eval"
@@ -187,7 +187,7 @@ def test_an_experiment_and_what_changed(finished, tmp_path):
     parameters = repo.dvc("params", "diff", "--md", "HEAD", "one")
     assert "| n_subnets | 4 | 1 |" in " ".join(parameters.split())
     changed = repo.dvc("metrics", "diff", "--md", "HEAD", "one")
-    assert "stripes" in changed and "baseline" not in changed
+    assert "stripes" in changed and " base " not in changed
     repo.dvc("plots", "diff", "HEAD", "one", "--out", str(tmp_path / "plots"))
     assert "Training loss" in (tmp_path / "plots/index.html").read_text()
     assert list((tmp_path / "plots").rglob("*.png"))

@@ -40,7 +40,7 @@ def test_outputs_appear(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     summary = json.loads((tmp_path / "metrics/summary.json").read_text())
-    assert set(summary) == {"baseline", "w0", "sdr", "gain", "knn"}
+    assert set(summary) == {"base", "sdr", "gain"}
     of_tasks = json.loads((tmp_path / "metrics/tasks.json").read_text())
     assert list(of_tasks) == tasks
     for task in tasks:
