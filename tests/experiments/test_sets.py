@@ -166,11 +166,17 @@ def value_of(params, name):
 
 def test_committed_rows_of_equal_cost_cost_the_same():
     """In multiply-adds of SDR's own training, without its baseline's, as exactly as the digits of the epochs allow."""
-    spec, heads, sdr = Backbone(**PARAMS["backbone"]), Heads(**PARAMS["heads"]), Sdr(**PARAMS["sdr"])
-    cost = cost_of("simsiam", spec, heads, sdr, PARAMS["views"]["side"])
+    text = merged((ROOT / "params.yaml").read_text(), COMMITTED["table3"].profile, folder=ROOT / "profiles")
+    params = YAML(typ="safe").load(text)
+    spec, heads, sdr = Backbone(**params["backbone"]), Heads(**params["heads"]), Sdr(**params["sdr"])
+    cost = cost_of("simsiam", spec, heads, sdr, params["views"]["side"])
     mean = cost.w0_share * cost.w0 + (1 - cost.w0_share) * cost.subnet
     rows = [row for row in COMMITTED["table3"].rows if "as many multiply-adds" in row.name]
     assert len(rows) == 2
     for row in rows:
         image = cost.w0 if row.set.get("pretrain.width") == "supernet" else cost.baseline
         assert row.set["pretrain.epochs"] * image == pytest.approx(sdr.epochs * mean, rel=0.005)
+
+
+def test_sets_of_the_papers_comparisons_start_from_the_papers_method():
+    assert {name for name, one in COMMITTED.items() if one.profile != "paper"} == {"gain", "gain_mixed", "controls"}
