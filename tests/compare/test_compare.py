@@ -75,7 +75,7 @@ def test_entries(entry, text, expected):
 def test_every_system_of_table_1_has_a_layout(entry):
     for name in [*SYSTEMS, "plain", "timm_local"]:
         assert entry(f"{{source: checkpoint, layout: {name}, file: a.pth}}").layout == name
-    assert set(SYSTEMS) | {"plain"} == set(LAYOUTS)
+    assert set(SYSTEMS) | {"plain", "lightly"} == set(LAYOUTS)
 
 
 @pytest.mark.parametrize(

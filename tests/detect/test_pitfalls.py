@@ -284,7 +284,7 @@ def test_a_loss_that_is_not_finite_stops_with_network_and_iteration():
 
 def test_divergence_is_noticed():
     with pytest.raises(UserError, match="toy: the detection loss is not finite at iteration"):
-        tuning(lr=1e6, warmup=0).advance(10)
+        tuning(lr=1000.0, warmup=0).advance(10)
 
 
 # 14: mirrored boxes (see test_detection_batches.py), and boxes in pixels of the original image

@@ -6,7 +6,7 @@ from PIL import Image
 
 from sdr.detect import scenes, voc
 from sdr.detect.scenes import Layer, compose, describe
-from sdr.detect.sets import PARTS, to_rgb
+from sdr.detect.sets import PARTS, Found, to_rgb
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def _read(tmp_path, picture, things):
     path = tmp_path / "VOC2007/Annotations/1.xml"
     path.parent.mkdir(parents=True)
     path.write_text(scenes._xml("VOC2007", "1", picture, things))
-    return voc._sample(tmp_path, tmp_path / "VOC2007", "1", scenes.CLASSES, []).annotation
+    return voc._sample(tmp_path / "VOC2007", "1", Found(scenes.CLASSES, {}, tmp_path)).annotation
 
 
 @pytest.mark.parametrize("place", [(0, 0), (7, 13), (70, 50), (-4, -3), (65, 53)])

@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 from ruamel.yaml import YAML
 
+from sdr.base.profiles import merged
 from sdr.corpus.store import ImageStore
 from sdr.experiments.sets import Experiment, targets
 from tests.dvc.stand_in import items
@@ -23,8 +24,8 @@ from tests.dvc.stand_in import items
 ROOT = Path(__file__).parents[2]
 SIZE = 16
 CLASSES = ("digits", "icons", "maps", "photographs", "pictograms")  # of splits/builtin.csv
-PER_CLASS = 52  # so that each of 256 clusters has an image
-SCALE = 0.025  # of epochs: 8 steps where the default profile's baseline has 877, 16 of SDR
+PER_CLASS = 104  # so that each of 256 clusters has two images
+SCALE = 0.0125  # of epochs: 8 steps where the default profile's baseline has 877, 16 of SDR
 TINY = {
     "data": {"source": "folder", "side": SIZE},
     "views": {"side": SIZE},
@@ -32,7 +33,7 @@ TINY = {
     "heads": {"projection": 16, "hidden": 16, "prediction": 8},
     "pretrain": {"log_every": 1, "optimization": {"batch_size": 8}},
     "sdr": {"log_every": 1, "optimization": {"batch_size": 8}},
-    "cluster": {"epochs": 1},
+    "cluster": {"epochs": 1, "min_share": 1.0},
     "calibrate": {"images": 32},
     "embed": {"side": SIZE, "batch_size": 64},
     "knn": {"k": 3},
@@ -64,7 +65,7 @@ class Miniature:
             folder.mkdir(parents=True)
             for name in ("splits", "dvc.yaml"):
                 (folder / name).symlink_to(ROOT / name)
-            params = changed(experiment.changes)
+            params = changed(experiment.changes, experiment.profile)
             (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
             stages = all_stages(self._pipeline, params)
             reached: set[str] = set()
@@ -119,9 +120,10 @@ class Miniature:
         self.ran.append((name, folder))
 
 
-def changed(changes: dict[str, Any]) -> dict[str, Any]:
-    """The project's parameters made tiny, with an experiment's changes; then the epochs, whoever set them, made few."""
-    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+def changed(changes: dict[str, Any], profile: str = "") -> dict[str, Any]:
+    """The project's parameters, or a profile's, made tiny, with an experiment's changes; then the epochs, whoever set them, made few."""
+    text = (ROOT / "params.yaml").read_text()
+    params = YAML(typ="safe").load(merged(text, profile, folder=ROOT / "profiles") if profile else text)
     params = merge(params, TINY) | EMPTY | {"tasks": TASKS}
     for name, value in changes.items():
         *path, last = name.split(".")

@@ -22,13 +22,13 @@ from tests.experiments.miniature import ROOT, Miniature, changed
 
 SETS = {name: read_set(name, ROOT / "experiments") for name in set_names(ROOT / "experiments")}
 SWITCHES = {
-    (row.of, *sorted(row.set)): (name, found, row)
+    (found.profile, row.of, *sorted(row.set)): (name, found, row)
     for name, found in SETS.items()
-    if not found.profile
+    if found.profile in ("", "paper")
     for row in reversed(found.rows)
 }
 ROWS = [pytest.param(found, row, id=f"{name}-{row.name}") for name, found, row in SWITCHES.values()]
-SPEC = Backbone(**changed({})["backbone"])
+SPEC = Backbone(**changed({}, "paper")["backbone"])
 
 
 @pytest.fixture(scope="module")

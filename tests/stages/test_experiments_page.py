@@ -50,5 +50,5 @@ def test_a_broken_table_ends_in_one_line_and_leaves_the_last_page(tmp_path):
     (tmp_path / "report-experiments/index.html").write_text("the last one")
     done = run(tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "rows.csv: lacks the columns linear" in done.stderr and "make tables" in done.stderr
+    assert "rows.csv: lacks the columns of, linear" in done.stderr and "run its experiments again" in done.stderr
     assert (tmp_path / "report-experiments/index.html").read_text() == "the last one"

@@ -16,7 +16,7 @@ LIGHT = {
     "prepare": set(),
     "prepare_detection": set(),
     "prepare_task": set(),
-    "report": {"matplotlib", "torch"},
+    "report": {"matplotlib"},
 }
 NETWORK = {"torch", "torchvision", "timm", "scipy"}  # scipy: the assignment of clusters to paths
 LOADED = """

@@ -11,6 +11,7 @@ import yaml
 from PIL import Image
 
 from sdr.base.errors import UserError
+from sdr.base.profiles import complete
 from sdr.corpus import location
 from sdr.sources.look import look
 from sdr.tasks.sources import read_splits
@@ -63,7 +64,7 @@ def run(clone: Path, tasks: str | None = "tasks", profile="default", force=False
 
 
 def test_what_it_writes_is_valid_and_lean(clone, capsys):
-    params = run(clone)
+    params = run(clone, profile="paper")
     assert [*unknown(), *wrong()] == []
     assert params["data"]["source"] == "folder" and params["n_subnets"] == 4
     assert params["data"]["side"] == params["embed"]["side"] == 32 and params["views"]["side"] == 16
@@ -160,7 +161,7 @@ def test_a_look_counts_formats_sides_and_copies(tmp_path):
     [(50, 4, 100, 25), (2000, 4, 56, 128), (11_231, 16, 10, 128), (1_300_000, 16, 2, 128)],
 )
 def test_sizes_follow_the_corpus(images, n, epochs, batch):
-    params = yaml.safe_load(lean((ROOT / "params.yaml").read_text(), images, 500, {}, {}))
+    params = yaml.safe_load(lean(complete(ROOT / "profiles/paper.yaml"), images, 500, {}, {}))
     found = params["pretrain"]
     assert (params["n_subnets"], found["epochs"], found["optimization"]["batch_size"]) == (n, epochs, batch)
     assert params["sdr"]["epochs"] / epochs == pytest.approx(2, rel=0.02) and params["data"]["side"] == 64
