@@ -88,19 +88,18 @@ def answer(done: subprocess.CompletedProcess) -> dict:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory) -> dict[int, dict]:
-    """What 1, 2 and 4 processes found."""
+    """What one process and two found."""
     folder = tmp_path_factory.mktemp("ranks")
     make_trained(folder / "net", 4, "common")
-    return {n: answer(start(folder, n, "all", str(n))) for n in (1, 2, 4)}
+    return {n: answer(start(folder, n, "all", str(n))) for n in (1, 2)}
 
 
-@pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("method", ["simsiam", "byol", "simclr"])
-def test_the_loss_curve_does_not_depend_on_the_number_of_processes(found, method, processes):
+def test_the_loss_curve_does_not_depend_on_the_number_of_processes(found, method):
     """20 steps of W_0 and sub-nets at the same global batch; rounding grows along the way, so: 2e-3 of losses near 1
     (SimSiam), 2 (SimCLR) or 4 (BYOL), where another batch or other views would move them by 0.1."""
-    one, several = found[1][method], found[processes][method]
-    assert (one["processes"], several["processes"]) == (1, processes)
+    one, several = found[1][method], found[2][method]
+    assert (one["processes"], several["processes"]) == (1, 2)
     assert [row["network"] for row in one["history"]] == [row["network"] for row in several["history"]]
     for name in ("loss", "ssl", "distill"):
         a, b = (np.array([row[name] for row in run["history"]]) for run in (one, several))
@@ -108,10 +107,9 @@ def test_the_loss_curve_does_not_depend_on_the_number_of_processes(found, method
     assert one["state"].keys() == several["state"].keys()
 
 
-@pytest.mark.parametrize("processes", [2, 4])
-def test_features_do_not_depend_on_the_number_of_processes(found, processes):
+def test_features_do_not_depend_on_the_number_of_processes(found):
     """Shared out, one image to most and none to some; the multiply-adds add up to the same."""
-    one, several = found[1]["frozen"], found[processes]["frozen"]
+    one, several = found[1]["frozen"], found[2]["frozen"]
     assert one["cost"] == several["cost"] and one["cost"]["forwards"] == 28
     for name in ("alone", "few"):
         np.testing.assert_allclose(one[name], several[name], rtol=1e-4, atol=1e-5)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,8 @@ def files(root: Path) -> list[Path]:
 
 
 @pytest.fixture
-def stage(tmp_path):
-    """Run a stage's program in an empty folder with the project's parameters, changed."""
+def stage(tmp_path, monkeypatch):
+    """Run a stage's program, in this process, in an empty folder with the project's parameters, changed."""
 
     def run(*command: str, **changes) -> str:
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -36,14 +37,16 @@ def stage(tmp_path):
                 target[key] = value
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
         before = files(tmp_path)
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("SDR_", "DVC_"))} | {"PYTHONPATH": str(ROOT)}
-        result = subprocess.run(
-            [sys.executable, "-m", *command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
-        )
-        assert result.returncode == 1
-        assert "Traceback" not in result.stderr
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as left:
+            for name in [name for name in os.environ if name.startswith(("SDR_", "DVC_"))]:
+                patch.delenv(name)
+            patch.chdir(tmp_path)
+            patch.setattr(sys, "argv", [*command])
+            patch.setattr("sdr.base.errors.signal.signal", lambda *_: None)  # a program's handlers are not pytest's
+            runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+        assert isinstance(left.value.code, str)  # which Python prints, and exits with status 1
         assert files(tmp_path) == before
-        return result.stderr.strip().splitlines()[-1]
+        return left.value.code.strip().splitlines()[-1]
 
     return run
 
@@ -77,3 +80,15 @@ def test_more_clusters_than_images(stage, tmp_path):
 
 def test_an_artifact_that_is_not_there(stage):
     assert "artifacts/data" in stage("stages.extract")
+
+
+def test_a_program_of_its_own_ends_as_those_in_this_process(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.prepare_task", "nobody"],
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("SDR_", "DVC_"))} | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and "error: " in done.stderr and "Traceback" not in done.stderr
+    assert not files(tmp_path)
