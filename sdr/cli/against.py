@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imports that take seconds
     from sdr.evaluate.beside import Beside
     from sdr.evaluate.knn import Knn
     from sdr.route.bundle import Bundle
+    from sdr.route.candidates import Choice
     from sdr.tasks.class_folders import ClassFolders
 
 OPTION = "--against"
@@ -45,7 +46,7 @@ def open_all(names: Sequence[str], folder: Path, device: "torch.device") -> dict
 def set_beside(
     ready: dict,
     bundle: "Bundle",
-    subnet: int,
+    choice: "Choice",
     images: Path,
     found: "ClassFolders",
     knn: "Knn",
@@ -55,6 +56,7 @@ def set_beside(
 ) -> tuple[float, list["Beside"]]:
     """Score the choice, the baseline, raw pixels and ready backbones by leave-one-out kNN on the same pictures.
 
+    The choice is what routing takes: a sub-net, the baseline or W_0, with its statistics.
     A ready backbone sees them at its own size, so they are read once more for each size.
 
     Returns:
@@ -65,6 +67,7 @@ def set_beside(
     from sdr.evaluate.metrics import score
     from sdr.nets.embed import Embedding, embed
     from sdr.nets.pixels import Pixels
+    from sdr.route.candidates import Choice, backbone_of
     from sdr.tasks.class_folders import read_class_folders
 
     read = {bundle.size: found.images}
@@ -77,17 +80,24 @@ def set_beside(
         features = embed(network, read[side], Embedding(side=side, batch_size=256), device)
         return leave_one_out(features, found.targets, len(found.classes), knn.k, knn.temperature)
 
-    choice = votes(bundle.trained.subnet(subnet), bundle.size)
+    def own(one: Choice):
+        return votes(backbone_of(one, bundle.trained, bundle.baseline), bundle.size)
+
+    chosen = own(choice)
     others = {
-        "baseline": votes(bundle.baseline, bundle.size),
+        "baseline": own(Choice("baseline")),
         "raw pixels": votes(Pixels(_PIXELS).to(device), bundle.size),
         **{name: votes(*opened) for name, opened in ready.items()},
     }
-    return score("top1", choice, found.targets), beside(choice, others, found.targets)
+    return score("top1", chosen, found.targets), beside(chosen, others, found.targets)
 
 
-def show(own: float, rows: list["Beside"]) -> None:
-    """Print the table; what is below raw pixels is flagged."""
+def show(own: float, rows: list["Beside"], promise: str) -> None:
+    """Print the table; what is below raw pixels is flagged.
+
+    Args:
+        promise: what the choice gains over the baseline on other images than these, in words.
+    """
     pixels = next(row.score for row in rows if row.name == "raw pixels")
     width = max(len("the choice"), *(len(row.name) for row in rows))
     print(f"{'':<{width}}  kNN, %  choice better by, points (95 % interval over the images)")
@@ -97,7 +107,7 @@ def show(own: float, rows: list["Beside"]) -> None:
         flag = "; below raw pixels" if row.score < pixels else ""
         gap = f"{row.difference:+.2f} ({low:+.2f} to {high:+.2f}): {row.word}{flag}"
         print(f"{row.name:<{width}}  {row.score:6.2f}  {gap}")
-    print("The choice is the best of all sub-nets on these very images, which flatters its row.")
+    print(f"The choice was made on these very images, which flatters its row. Its gain: {promise}.")
 
 
 def facts(own: float, rows: list["Beside"]) -> dict:

@@ -1,36 +1,41 @@
-"""`sdr route`: choose the sub-net for labelled pictures, and export it."""
+"""`sdr route`: choose the network for labelled pictures, and export it; by default as the pipeline does."""
 
 import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdr.base.errors import UserError
 from sdr.cli import against, fit, options
 from sdr.cli.checks import check_classes, check_directory, check_supernet, new_directory
 
+if TYPE_CHECKING:  # imports that take seconds
+    from sdr.route.search import Search
+
 
 def add(commands) -> None:
-    parser = commands.add_parser("route", help="choose the sub-net for labelled pictures, and export it")
+    parser = commands.add_parser("route", help="choose the network for labelled pictures, and export it")
     parser.add_argument("--supernet", type=Path, required=True, metavar="DIR", help=options.SUPERNET)
     options.add_images(parser, options.LABELLED)
+    parser.add_argument("--method", choices=("exhaustive", "tree", "halving"), help="the search (exhaustive)")
     parser.add_argument(
-        "--method", choices=("exhaustive", "tree", "halving"), default="exhaustive", help="the search (%(default)s)"
+        "--score",
+        choices=("knn", "logme", "hscore", "probe"),
+        help="this one of features alone (mean of knn and probe)",
     )
-    parser.add_argument(
-        "--score", choices=("knn", "logme", "hscore", "probe"), default="knn", help="of features (%(default)s)"
-    )
-    parser.add_argument(
-        "--prior", type=float, default=1.0, metavar="SHARE", help="share of the sub-nets to try (%(default)s)"
-    )
+    parser.add_argument("--prior", type=float, metavar="SHARE", help="share of the sub-nets to try (1)")
+    kinds = ("subnets", "subnets_all", "baseline", "baseline_clusters", "w0")
+    what = f"what is chosen among, of {', '.join(kinds)} (the first three)"
+    parser.add_argument("--candidates", nargs="+", choices=kinds, metavar="KIND", help=what)
     options.add_directory(parser)
-    what = "write the sub-net with a classifier of these pictures, as `fit` does"
+    what = "write the network with a classifier of these pictures, as `fit` does"
     parser.add_argument("--against", nargs="+", default=[], metavar="NETWORK", help=against.HELP)
     parser.add_argument("--classifier", action="store_true", help=what)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    if not 0 < args.prior <= 1:
+    if args.prior is not None and not 0 < args.prior <= 1:
         raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
     check_supernet(args.supernet)
     if args.classifier and args.program:
@@ -41,15 +46,13 @@ def run(args: argparse.Namespace) -> None:
     from sdr.base.checkpoint import fingerprint
     from sdr.base.outputs import write_json
     from sdr.base.ranks import pick_device
-    from sdr.evaluate.knn import Knn
     from sdr.export.write import write_backbone
     from sdr.nets.embed import Embedding
     from sdr.route.bundle import open_bundle
-    from sdr.route.choose import Selection
+    from sdr.route.default import KNN
     from sdr.route.progress import Progress
-    from sdr.route.race import Halving
-    from sdr.route.result import in_words, write_result
-    from sdr.route.search import Labelled, Search, search
+    from sdr.route.result import in_words, promise, scored, write_result
+    from sdr.route.search import Labelled, search
     from sdr.tasks.class_folders import read_class_folders, without_copies
 
     device = pick_device()
@@ -61,25 +64,23 @@ def run(args: argparse.Namespace) -> None:
         found, copies = without_copies(found)
         options.warn(*found.remarks, *copies)
         task = Labelled(args.images.resolve().name, found.images, found.targets, len(found.classes), "top1")
-        params = Search(
-            method=args.method,
-            score=args.score,
-            prior=args.prior,
-            top_m=1,
-            halving=Halving(per_class=8, least=64, growth=2.0, keep=0.5),
-            candidates=["subnets"],
-            selection=Selection(also=[], combine="rank", prior=0.0, rule="best", margin=1.0, folds=5),
-        )
-        knn, show = Knn(k=20, temperature=0.07), Embedding(side=bundle.size, batch_size=256)
-        parts = [params.model_dump(), bundle.seal["files"], found.paths, found.hashes, found.targets.tolist()]
+        params, show = asked(args), Embedding(side=bundle.size, batch_size=256)
+        parts = [
+            params.model_dump(),
+            KNN.model_dump(),
+            bundle.seal["files"],
+            found.paths,
+            found.hashes,
+            found.targets.tolist(),
+        ]
         progress = Progress(fingerprint(stage="sdr route", parts=parts))
         options.say(f"routing by {len(found.paths):,} images")
-        ranking = search(bundle.trained, bundle.baseline, task, params, knn, show, bundle.clusters, 0, device, progress)
-        route = write_result(out, bundle, task, ranking, params, knn)
+        ranking = search(bundle.trained, bundle.baseline, task, params, KNN, show, bundle.clusters, 0, device, progress)
+        route = write_result(out, bundle, task, ranking, params, KNN)
         if ready:
             options.say(f"comparing with {', '.join(ready)}")
-            where = (args.images, found, knn, args.max_bad_fraction, Path(folder), device)
-            others = against.set_beside(ready, bundle, route["subnet"], *where)
+            where = (args.images, found, KNN, args.max_bad_fraction, Path(folder), device)
+            others = against.set_beside(ready, bundle, ranking.decision.choice, *where)
             write_json(out / "route.json", route | {"against": against.facts(*others)})
         words = in_words(route, task.metric)
         title = f"{route['choice']['name']}, chosen for {task.name}"
@@ -88,10 +89,39 @@ def run(args: argparse.Namespace) -> None:
         if args.classifier:
             facts = fit.add_head(args, out, out)
     progress.remove()
-    print(f"{route['choice']['name']} (of {bundle.trained.n_subnets} sub-nets); {words}")
+    tell(args.out, route, scored(route, task.metric))
     if ready:
-        against.show(*others)
+        against.show(*others, promise(route))
     if args.classifier:
         fit.tell(args.out, facts)
-        return
-    print(f"{args.out}: timm.create_model('local-dir:{args.out}', pretrained=True)")
+
+
+def asked(args: argparse.Namespace) -> "Search":
+    """The pipeline's default, but for what the command line says; a score that it names counts alone."""
+    from sdr.route.default import ROUTE
+
+    named = {name: getattr(args, name) for name in ("method", "score", "prior", "candidates")}
+    said = {name: value for name, value in named.items() if value is not None}
+    if args.score:
+        said["selection"] = ROUTE.selection.model_copy(update={"also": []})
+    return ROUTE.model_copy(update=said)
+
+
+def tell(out: Path, route: dict, scores: str) -> None:
+    """Print what was chosen, what that promises, and where it lies."""
+    from sdr.route.result import promise
+
+    choice = route["choice"]
+    rows = {
+        "network": choice["name"],
+        "path": choice["path"],
+        "statistics": choice["statistics"],
+        "gain": promise(route),
+        "verdict": route["verdict"],
+        "scores": scores,
+        "folder": out,
+        "to load it": f"timm.create_model('local-dir:{out}', pretrained=True)",
+    }
+    for name, value in rows.items():
+        if value is not None:
+            print(f"{name:<11} {value}")

@@ -18,7 +18,7 @@ _FRONT_MATTER = {
     "library_name": "timm",
     "pipeline_tag": "image-feature-extraction",
     "license": "other",
-    "tags": ["image-feature-extraction", "self-supervised", "timm", "resnet", "simsiam", "sdr"],
+    "tags": ["image-feature-extraction", "self-supervised", "timm", "resnet", "sdr"],
 }
 
 
@@ -52,7 +52,8 @@ class Card:
     subnet: int | None = None  # the number of a sub-net
     n_subnets: int | None = None
     path: str | None = None  # the group of each stage, "0-0-3-3"
-    task: str | None = None  # that the sub-net was chosen for
+    statistics: str | None = None  # the images that the batch norms were measured on: "all images", "cluster 3"
+    task: str | None = None  # that the network was chosen for
     routing: str | None = None  # how well it did there, and by which search
     corpus: str | None = None
     corpus_images: int | None = None

@@ -43,7 +43,7 @@ def write_backbone(
         network: which of its networks, or what routing chose: a network and its statistics.
         name: the card's title.
         extras: "onnx" → model.onnx, "program" → model.pt2.
-        task, routing: what a sub-net was chosen for, and how well it did there, in words.
+        task, routing: what it was chosen for, and how well it did there, in words.
         command: how this directory was made.
         scored: show the test scores that lie beside the super-net.
 
@@ -84,6 +84,7 @@ def write_backbone(
         subnet=network if own else None,
         n_subnets=trained.n_subnets if own else None,
         path=path,
+        statistics=choice.facts(trained)["statistics"],
         task=task,
         routing=routing,
         corpus=corpus["source"],

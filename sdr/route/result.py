@@ -74,13 +74,26 @@ def backbone_folder(place: int) -> str:
 
 def in_words(route: dict, metric: str) -> str:
     """How the choice did, for people."""
+    return f"{scored(route, metric)}; gain {promise(route)}: {route['verdict']}"
+
+
+def scored(route: dict, metric: str) -> str:
+    """The scores on the images that the choice was made on, and the search's cost."""
     name = f"leave-one-out kNN ({metric.replace('_', ' ')}), %" if route["score"] == "knn" else route["score"]
-    cost, gain = route["macs"] / route["exhaustive_macs"], route["gain"]
-    promise = f"gain {gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})" if gain else "gain not known"
     return (
-        f"{name}: {route['value']:.2f}, baseline {route['baseline']:.2f}, on {route['images']:,} training images; "
-        f"search {route['method']}, {cost:.0%} of the multiply-adds of an exhaustive one; "
-        f"on other images than it was chosen on {promise}: {route['verdict']}"
+        f"{name}: best sub-net {route['value']:.2f}, baseline {route['baseline']:.2f}, on {route['images']:,} training images; "
+        f"search {route['method']}, {route['macs'] / route['exhaustive_macs']:.0%} of the multiply-adds of an exhaustive one"
+    )
+
+
+def promise(route: dict) -> str:
+    """The gain of the choice over the baseline on images that it was not made on."""
+    gain = route["gain"]
+    if gain is None:
+        return "not known, for too few images"
+    return (
+        f"{gain['mean']:+.2f} points over the baseline (95 % interval {gain['low']:+.2f} to {gain['high']:+.2f}), on images that "
+        "the choice was not made on"
     )
 
 

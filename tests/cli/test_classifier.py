@@ -99,7 +99,7 @@ def test_route_with_a_classifier(run, place, tmp_path):
     assert "validation images right" in said
     config = json.loads((tmp_path / "mine/config.json").read_text())
     assert config["label_names"] == ["class 0", "class 1", "class 2"]
-    assert (tmp_path / "mine/route.json").is_file() and (tmp_path / "mine/samples").is_dir()
+    assert (tmp_path / "mine/route.json").is_file()
     assert "5 pictures" in run("predict", "--model", "mine", "--images", place / "loose", "--out", "a.csv")
     assert "× 16 features" in run("embed", "--backbone", "mine", "--images", place / "loose", "--out", "f.npz")
 
@@ -113,6 +113,9 @@ def test_ready_backbones_beside_the_choice(run, place, base, tmp_path):
     for row in rows.values():
         low, high = row["interval"]
         assert low <= row["difference"] <= high and row["word"] in said
+    choice = json.loads((tmp_path / "mine/route.json").read_text())["choice"]
+    assert choice["network"] == "baseline" and rows["baseline"]["difference"] == 0  # the choice is not a sub-net here
+    assert "on images that the choice was not made on.\n" in said
     assert "95 % interval" in said and "flatters" in said and "below raw pixels" in said
 
 

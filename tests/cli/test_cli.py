@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 
@@ -13,6 +14,9 @@ from PIL import Image
 
 from sdr import cli
 from sdr.nets.embed import evaluation_view
+from sdr.route.bundle import open_bundle
+from sdr.route.candidates import Choice, backbone_of
+from sdr.route.default import ROUTE
 from tests.route.toys import CPU, make_bundle, striped_task
 
 
@@ -56,16 +60,44 @@ def load(path):
 def test_route_chooses_ranks_and_exports(run, tmp_path, method):
     said = run(f"route --supernet NET --images PICTURES --out mine --method {method}")
     route = json.loads((tmp_path / "mine/route.json").read_text())
-    assert f"sub-net {route['subnet']} (" in said and f"search {method}" in said
+    assert f"best sub-net {route['value']:.2f}" in said and f"search {method}" in said
     with (tmp_path / "mine/ranking.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["rank"]) for row in rows] == [1, 2, 3, 4] and int(rows[0]["subnet"]) == route["subnet"]
     assert route["images"] == 30 and route["tried"] == 4 and route["method"] == method
     card = (tmp_path / "mine/README.md").read_text()
     assert "sdr route --supernet" in card and "local-dir" in card and "pictures" in card
-    assert (tmp_path / f"mine/samples/cluster_{route['subnet']:03d}.png").is_file()
     assert load(tmp_path / "mine")(torch.zeros(2, 3, 16, 16)).shape == (2, 16)
     assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "rule", "network"),
+    [
+        ("--candidates subnets", "best", "subnet"),
+        ("--candidates w0", "best", "w0"),
+        ("--candidates subnets --score logme", "margin", "baseline"),  # no lead is so many standard errors
+    ],
+)
+def test_what_is_chosen_is_shown_and_exported(run, tmp_path, workplace, monkeypatch, options, rule, network):
+    selection = ROUTE.selection.model_copy(update={"rule": rule, "margin": 100.0})
+    monkeypatch.setattr("sdr.route.default.ROUTE", ROUTE.model_copy(update={"selection": selection}))
+    said = run(f"route --supernet NET --images PICTURES --out mine {options}")
+    route = json.loads((tmp_path / "mine/route.json").read_text())
+    choice, gain = route["choice"], route["gain"]
+    assert choice["network"] == network
+    shown = dict(re.split(" {2,}", line, maxsplit=1) for line in said.splitlines() if re.search(" {2,}", line))
+    assert shown["network"] == choice["name"] and shown["statistics"] == choice["statistics"]
+    assert shown.get("path") == choice["path"] and shown["verdict"] == route["verdict"]
+    assert f"{gain['mean']:+.2f}" in shown["gain"] and f"{gain['low']:+.2f} to {gain['high']:+.2f}" in shown["gain"]
+    assert "timm.create_model('local-dir:mine', pretrained=True)" in said
+    card = (tmp_path / "mine/README.md").read_text()
+    assert f"# {choice['name']}".replace("_", r"\_") in card and f"of {choice['statistics']}" in card
+    assert (tmp_path / "mine/samples").is_dir() == (network == "subnet")
+    bundle, x = open_bundle(workplace / "net", CPU), torch.randn(2, 3, 16, 16)
+    with torch.inference_mode():
+        expected = backbone_of(Choice(choice["kind"], choice["number"]), bundle.trained, bundle.baseline)(x)
+        torch.testing.assert_close(load(tmp_path / "mine")(x), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("option", "features"), [("--subnet 3", 16), ("--w0", 24), ("--baseline", 16)])
@@ -188,6 +220,6 @@ def test_route_leaves_copies_out_and_says_so(run, tmp_path, workplace, capsys):
     run("route --supernet NET --images PICTURES --out once")
     capsys.readouterr()
     monkey = run("route --supernet NET --images mine --out copies")
-    assert "sub-net" in monkey
+    assert "verdict" in monkey
     once, copies = (json.loads((tmp_path / name / "route.json").read_text()) for name in ("once", "copies"))
     assert (once["images"], copies["images"]) == (30, 60)  # each once, and once saved again
