@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.dvc.graph import Graph, with_files, with_params
+
 ROOT = Path(__file__).parents[2]
 SOURCES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
 FOLDERS = ("sdr", "splits", "stages", "tools", "experiments", "metrics/experiments")
@@ -137,6 +139,20 @@ def rehearsed(new_repo, tmp_path_factory) -> Repo:
     repo.repro()
     repo.commit()
     return repo
+
+
+@pytest.fixture
+def ask(rehearsed, monkeypatch) -> Callable[..., Graph]:
+    """The graph of the rehearsed repository with other parameters, and with other texts of files; it stays as it was."""
+    for name, value in rehearsed.env.items():
+        if name.startswith("DVC_"):
+            monkeypatch.setenv(name, value)
+
+    def graph(files: dict[str, str] | None = None, **params: object) -> Graph:
+        with with_files(rehearsed.root, **with_params(rehearsed.params, **params), **(files or {})):
+            return Graph(rehearsed.root)
+
+    return graph
 
 
 @pytest.fixture

@@ -1,14 +1,20 @@
-"""What runs when something changes: the real dvc.yaml with stand-ins for the stage programs."""
+"""What runs when something changes: the real dvc.yaml with stand-ins for the stage programs.
 
-from contextlib import contextmanager
+DVC's graph is asked (`ask`), which takes a second a question; DVC runs (`repo`) where more than the graph decides: copies of
+results, its run cache, what lies in folders, what a program says.
+"""
 
+import pytest
 import yaml
+
+from tests.dvc.graph import Graph
 
 AFTER_N_SUBNETS = {
     *("cluster", "train_sdr", "calibrate", "report", "route_detection@demo", "finetune_routed@demo"),
     *(f"{stage}@{task}" for stage in ("route", "evaluate_routed") for task in ("shapes", "flowers")),
     *(f"evaluate@{task}-w0" for task in ("shapes", "flowers")),
 }
+FINETUNED = {"finetune_routed@demo", "finetune@demo-baseline", "finetune@demo-moco-v2"}
 
 
 def of_task(name):
@@ -20,80 +26,77 @@ def of_task(name):
 def test_nothing_runs_twice(repo):
     output = repo.dvc("repro")
     assert "Running" not in output and "Data and pipelines are up to date" in output
+    assert repo.run("python", "-m", "tools.prune") == ""
     assert repo.git("status", "--porcelain") == ""
 
 
 def test_a_new_task_runs_its_own_stages_and_the_report(repo):
     repo.set_params(tasks=repo.params["tasks"] | {"new-1": {"source": "folder", "metric": "map"}})
-    assert repo.repro() == of_task("new-1") | {"report"}
+    own = of_task("new-1") | {"report"}
+    assert Graph(repo.root).runs() == own  # what other tests ask and do not run
+    assert repo.repro() == own
 
 
-def test_a_changed_task_runs_its_own_stages_and_the_report(repo):
-    tasks = repo.params["tasks"]
-    repo.set_params(tasks=tasks | {"flowers": tasks["flowers"] | {"metric": "mean_per_class"}})
-    assert repo.repro() == of_task("flowers") | {"report"}
+def test_a_new_task_is_routed_alone(ask, rehearsed):
+    changed = ask(tasks=rehearsed.params["tasks"] | {"new": {"source": "folder", "metric": "top1"}})
+    own = {f"{stage}@new" for stage in ("manifest", "prepare_task", "route", "evaluate_routed")}
+    assert changed.runs("evaluate_routed@new") == own
 
 
-def test_another_backbone_to_compare_runs_its_own_stages_and_the_report(repo):
-    compare = repo.params["compare"] | {"swav": {"source": "checkpoint"}}
-    repo.set_params(compare=compare, networks=[*repo.params["networks"], "swav"])
-    own = {"backbone@swav"} | {f"evaluate@{task}-swav" for task in ("shapes", "flowers")}
-    assert repo.repro() == own | {"report"}
+def test_a_changed_task_runs_its_own_stages_and_the_report(ask, rehearsed):
+    tasks = rehearsed.params["tasks"]
+    changed = ask(tasks=tasks | {"flowers": tasks["flowers"] | {"metric": "mean_per_class"}})
+    assert changed.runs() == of_task("flowers") | {"report"}
 
 
-def test_a_pruned_baseline_runs_its_own_stages_and_the_report(repo):
-    repo.set_params(pruned={"ticket": {"how": "structured"}}, networks=[*repo.params["networks"], "ticket"])
-    own = {"prune@ticket"} | {f"evaluate@{task}-ticket" for task in ("shapes", "flowers")}
-    assert repo.repro() == own | {"report"}
-    repo.set_params(n_subnets=3)
-    assert repo.repro() == AFTER_N_SUBNETS  # it hangs on the baseline, not on the sub-nets
+@pytest.mark.parametrize(
+    ("stage", "params"),
+    [
+        ("backbone", {"compare": {"moco-v2": {"source": "checkpoint"}, "new": {"source": "checkpoint"}}}),
+        ("prune", {"pruned": {"new": {"how": "structured"}}}),
+    ],
+)
+def test_another_backbone_runs_its_own_stages_and_the_report(ask, rehearsed, stage, params):
+    changed = ask(networks=[*rehearsed.params["networks"], "new"], **params)
+    own = {f"{stage}@new"} | {f"evaluate@{task}-new" for task in ("shapes", "flowers")}
+    assert changed.runs() == own | {"report"}
+    assert not own & changed.after("cluster")  # it hangs at most on the baseline, not on the sub-nets
 
 
-def test_a_name_of_another_backbone_is_refused_for_a_pruned_baseline(repo):
-    """By DVC, for both would write the same files; `tools.check`, which `make repro` starts with, says it plainly."""
-    repo.set_params(compare={"moco-v2": {"source": "random"}}, pruned={"moco-v2": {"how": "structured"}})
-    assert "artifacts/backbones/moco-v2" in repo.dvc("repro", ok=False)
-    assert "pruned: `moco-v2` is in `compare` too" in repo.run("python", "-m", "tools.check", ok=False)
+def test_a_name_of_another_backbone_is_refused_for_a_pruned_baseline(ask):
+    """By DVC, for both would write the same files; `tools.check`, which `make repro` starts with, says it plainly (its test)."""
+    from dvc.exceptions import DvcException
+
+    with pytest.raises(DvcException, match="artifacts/backbones/moco-v2"):
+        ask(compare={"moco-v2": {"source": "random"}}, pruned={"moco-v2": {"how": "structured"}})
 
 
-def test_a_changed_backbone_runs_its_own_stages_and_the_report(repo):
-    compare = repo.params["compare"]
-    repo.set_params(compare=compare | {"moco-v2": {"source": "checkpoint", "file": "other.pth"}})
+def test_a_changed_backbone_runs_its_own_stages_and_the_report(ask):
+    changed = ask(compare={"moco-v2": {"source": "checkpoint", "file": "other.pth"}})
     own = {"backbone@moco-v2", "finetune@demo-moco-v2"}
-    assert repo.repro() == own | {f"evaluate@{task}-moco-v2" for task in ("shapes", "flowers")} | {"report"}
+    assert changed.runs() == own | {f"evaluate@{task}-moco-v2" for task in ("shapes", "flowers")} | {"report"}
 
 
-def test_other_settings_of_the_detector_keep_the_classification(repo):
-    detectors = repo.params["detectors"]
-    repo.set_params(detectors=detectors | {"tiny": detectors["tiny"] | {"iterations": 1}})
-    tuned = {"finetune_routed@demo"} | {f"finetune@demo-{network}" for network in ("baseline", "moco-v2")}
-    assert repo.repro() == tuned | {"route_detection@demo", "report"}
+def test_other_settings_of_the_detector_keep_the_classification(ask, rehearsed):
+    detectors = rehearsed.params["detectors"]
+    changed = ask(detectors=detectors | {"tiny": detectors["tiny"] | {"iterations": 1}})
+    assert changed.runs() == FINETUNED | {"route_detection@demo", "report"}
 
 
-def test_nothing_to_compare_and_no_detection(repo):
-    repo.set_params(compare={}, networks=["baseline", "w0"], detection={}, detection_networks=[])
-    repo.run("python", "-m", "tools.prune")
-    assert repo.repro() == {"report"}
-    left = {path.name for path in (repo.root / "artifacts").rglob("*") if path.is_file()}
-    assert left and not any("moco" in name or "demo" in name for name in left)
-
-
-def test_one_group_of_stages_by_its_name(repo):
+def test_one_group_of_stages_by_its_name(ask):
     """Whoever only evaluates a checkpoint of their own needs neither corpus nor training."""
     compare, tasks = {"mine": {"source": "checkpoint"}}, {"new": {"source": "pets"}}
-    repo.set_params(compare=compare, networks=["baseline", "w0", "mine"], tasks=tasks)
-    assert repo.repro("evaluate@new-mine") == {"manifest@new", "prepare_task@new", "backbone@mine", "evaluate@new-mine"}
+    changed = ask(compare=compare, networks=["baseline", "w0", "mine"], tasks=tasks, detection_networks=["baseline"])
+    own = {"manifest@new", "prepare_task@new", "backbone@mine", "evaluate@new-mine"}
+    assert changed.runs("evaluate@new-mine") == own
 
 
-def test_a_new_task_is_routed_alone(repo):
-    repo.set_params(tasks=repo.params["tasks"] | {"new": {"source": "folder", "metric": "top1"}})
-    own = {f"{stage}@new" for stage in ("manifest", "prepare_task", "route", "evaluate_routed")}
-    assert repo.repro("evaluate_routed@new") == own
+def test_scores_are_checked_on_demand(ask):
+    assert ask(score_check={"flowers": {}}).runs() == {"check_scores@flowers", "report"}
 
 
-def test_scores_are_checked_on_demand(repo):
-    repo.set_params(score_check={"flowers": {}})
-    assert repo.repro() == {"check_scores@flowers", "report"}
+def test_results_of_experiments_make_their_page_again_and_nothing_else(ask):
+    assert ask({"metrics/experiments/table3.csv": "row,seed\n"}).runs() == {"experiments_page"}
 
 
 def test_another_number_of_subnets_keeps_the_baseline_and_the_way_back_is_free(repo):
@@ -103,6 +106,14 @@ def test_another_number_of_subnets_keeps_the_baseline_and_the_way_back_is_free(r
     repo.set_params(n_subnets=4)
     assert repo.repro() == set()
     assert repo.git("hash-object", "dvc.lock") == before
+
+
+def test_nothing_to_compare_and_no_detection(repo):
+    repo.set_params(compare={}, networks=["baseline", "w0"], detection={}, detection_networks=[])
+    repo.run("python", "-m", "tools.prune")
+    assert repo.repro() == {"report"}
+    left = {path.name for path in (repo.root / "artifacts").rglob("*") if path.is_file()}
+    assert left and not any("moco" in name or "demo" in name for name in left)
 
 
 def test_a_removed_task_leaves_nothing_behind(repo, tmp_path):
@@ -132,17 +143,6 @@ def test_a_removed_task_comes_back_without_work(repo):
     assert yaml.safe_load((repo.root / "dvc.lock").read_text()) == committed
 
 
-def test_results_of_experiments_make_their_page_again_and_nothing_else(repo):
-    (repo.root / "metrics/experiments/table3.csv").write_text("row,seed\n")
-    assert repo.repro("--single-item", "experiments_page") == {"experiments_page"}
-    assert repo.repro() == set()
-
-
-def test_prune_with_nothing_to_do_changes_nothing(repo):
-    assert repo.run("python", "-m", "tools.prune") == ""
-    assert repo.git("status", "--porcelain") == ""
-
-
 def test_a_parameter_that_is_not_declared_cannot_be_read(repo):
     (repo.root / "stages/extract.py").write_text(
         "from sdr.base.errors import program\nfrom sdr.base.params import load\n"
@@ -161,39 +161,22 @@ def test_a_launcher_does_not_count_as_a_change(repo):
     assert repo.git("status", "--porcelain") == ""
 
 
-def test_a_change_of_the_report_makes_the_report_again_alone(repo):
-    change(repo, "sdr/report/page.py")
-    assert repo.repro() == {"report", "experiments_page"}
+def test_a_change_of_the_report_makes_the_report_again_alone(ask, rehearsed):
+    assert ask(touched(rehearsed, "sdr/report/page.py")).runs() == {"report", "experiments_page"}
 
 
-def test_a_change_of_a_detector_trains_no_network_again(repo):
-    change(repo, "sdr/detect/detector.py")
-    of_detection = {"manifest_detection@demo", "prepare_detection@demo", "route_detection@demo", "finetune_routed@demo"}
-    assert repo.repro() <= of_detection | {f"finetune@demo-{network}" for network in ("baseline", "moco-v2")} | {
-        "report"
-    }
+def test_a_change_of_a_detector_trains_no_network_again(ask, rehearsed):
+    of_detection = {f"{stage}@demo" for stage in ("manifest_detection", "prepare_detection", "route_detection")}
+    changed = ask(touched(rehearsed, "sdr/detect/detector.py")).runs()
+    assert FINETUNED <= changed <= of_detection | FINETUNED | {"report"}
 
 
-def test_a_new_reader_trains_nothing_again(repo):
-    (repo.root / "sdr/sources/reader.py").write_text("# another source of pictures\n")
-    with ask(repo) as changed:
-        assert "prepare" in changed and not changed & {
-            "pretrain",
-            "train_sdr",
-            "route@shapes",
-            "evaluate@shapes-baseline",
-        }
+def test_a_new_reader_trains_nothing_again(ask, rehearsed):
+    """What reads the corpus does run again where the pictures did change: the stages after `prepare` hang on its outputs alone."""
+    changed = ask(touched(rehearsed, "sdr/sources/__init__.py")).own
+    assert "prepare" in changed
+    assert not changed & {"pretrain", "train_sdr", "route@shapes", "evaluate@shapes-baseline"}
 
 
-def change(repo, file: str) -> None:
-    with (repo.root / file).open("a") as opened:
-        opened.write("# changed\n")
-
-
-@contextmanager
-def ask(repo):
-    """The stages whose own dependencies changed, as DVC sees them, in-process: nothing runs."""
-    from dvc.repo import Repo
-
-    with Repo(repo.root) as opened:
-        yield {stage.name for stage in opened.index.stages if stage.changed_deps()}
+def touched(repo, file: str) -> dict[str, str]:
+    return {file: (repo.root / file).read_text() + "# changed\n"}
