@@ -1,9 +1,9 @@
-"""Choose the sub-net for one task, and export it → artifacts/route/TASK."""
+"""Choose the network for one task, and export it → artifacts/route/TASK; whichever it is, it lies in `backbone` there."""
 
 from sdr.base.checkpoint import fingerprint
 from sdr.base.errors import program
 from sdr.base.names import entry
-from sdr.base.outputs import digest, output_dir
+from sdr.base.outputs import digest, output_dir, write_json
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device
 from sdr.evaluate.knn import Knn
@@ -13,6 +13,7 @@ from sdr.route.bundle import open_bundle
 from sdr.route.progress import Progress
 from sdr.route.result import backbone_folder, in_words, write_result
 from sdr.route.search import Labelled, Search, search
+from sdr.tasks import in_corpus
 from sdr.tasks.task import Task
 
 
@@ -41,6 +42,8 @@ def main() -> None:
     )
     with output_dir(f"artifacts/route/{name}") as out:
         route = write_result(out, bundle, task, ranking, params["route"], params["knn"])
+        alike = in_corpus.in_corpus(f"artifacts/tasks/{name}", "artifacts/data")
+        write_json(out / "route.json", route | in_corpus.report(alike))
         words = in_words(route, task.metric)
         for place, subnet in enumerate(route["best"]):
             folder = out / backbone_folder(place)
@@ -51,6 +54,8 @@ def main() -> None:
             write_backbone(folder, bundle, chosen, f"{title} for {name}", (), name, how, f"dvc repro route@{name}")
     progress.remove()
     print(f"route {name}: {route['choice']['name']}; {words}")
+    for warning in in_corpus.warnings(alike):
+        print(f"warning: {name}: {warning}")
 
 
 if __name__ == "__main__":

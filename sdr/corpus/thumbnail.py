@@ -11,7 +11,7 @@ from PIL import Image
 from sdr.base.errors import UserError
 from sdr.corpus.images import flatten
 
-FILE = "thumbnails.i8"  # of a prepared corpus
+FILE = "thumbnails.i8"  # of a prepared corpus, and of a person's own task
 SIDE = 16  # pixels of a thumbnail's side
 SAME = 0.97  # correlation from which two pictures look the same
 
@@ -37,7 +37,7 @@ def to_bytes(thumb: np.ndarray | None) -> np.ndarray:
 
 
 def read_thumbnails(folder: Path) -> np.ndarray:
-    """Return the thumbnails of a prepared corpus, `N×256` int8: `to_bytes` of each picture.
+    """Return the thumbnails of a prepared corpus or task, `N×256` int8: `to_bytes` of each picture.
 
     Raises:
         UserError: they are not there.
@@ -45,7 +45,7 @@ def read_thumbnails(folder: Path) -> np.ndarray:
     try:
         return np.fromfile(folder / FILE, dtype=np.int8).reshape(-1, SIDE * SIDE)
     except FileNotFoundError:
-        raise UserError(f"{folder / FILE}: not found; run `dvc repro prepare` first") from None
+        raise UserError(f"{folder / FILE}: not found; run the stage that makes this folder again") from None
 
 
 def _far(ink: float) -> tuple[int, int, int]:

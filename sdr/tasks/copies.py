@@ -17,7 +17,7 @@ EXAMPLES = 10
 MOST = 20_000  # pictures of a split whose looks are asked for: evenly spaced ones of more
 _CHUNK = 1024  # rows compared at a time
 
-Thumbnails = Sequence[np.ndarray | None] | np.ndarray  # of the corpus: N×256 int8
+Thumbnails = Sequence[np.ndarray | None] | np.ndarray  # as they are stored: N×256 int8
 
 
 def overlap(pictures: Mapping[str, Sequence[tuple[str, str]]]) -> dict:
@@ -55,14 +55,12 @@ def overlap(pictures: Mapping[str, Sequence[tuple[str, str]]]) -> dict:
 def compare_looks(
     pictures: Mapping[str, Sequence[tuple[str, str]]],
     looks: Mapping[str, Thumbnails],
-    corpus: tuple[Sequence[str], Thumbnails] | None = None,
 ) -> dict[str, list[tuple[str, str]]]:
-    """Find pictures that look the same but are not the same file: between splits, inside of each, and in the corpus.
+    """Find pictures that look the same but are not the same file: between splits, and inside of each.
 
     Args:
         pictures: split → (origin, sha256) of each picture.
         looks: split → thumbnails, in the same order.
-        corpus: origins and thumbnails of the corpus, which the test split and the others are compared with.
 
     Returns:
         "A-B" and "A" → (origin in A, origin in B) of each picture of B, or of A a later one, that looks like one of A.
@@ -74,9 +72,6 @@ def compare_looks(
     for split, thumbnails in looks.items():
         pairs = ((pictures[split][i], pictures[split][j]) for i, j in look_alikes_within(thumbnails))
         found[split] = [(one[0], other[0]) for one, other in pairs if one[1] != other[1]]
-        if corpus is not None:
-            alike = look_alikes(corpus[1], thumbnails)
-            found[f"corpus-{split}"] = [(corpus[0][i], pictures[split][j][0]) for i, j in alike]
     return found
 
 
@@ -106,7 +101,7 @@ def look_alikes(known: Thumbnails, asked: Thumbnails) -> list[tuple[int, int]]:
     if not len(x):
         return found
     for start in range(0, len(y), _CHUNK):
-        best, of = _best(x, y[start : start + _CHUNK])
+        best, of = _best(x, _unit(y[start : start + _CHUNK]))
         found += [(int(rows[of[i]]), int(asked_rows[start + i])) for i in np.flatnonzero(best >= SAME)]
     return found
 
@@ -128,10 +123,12 @@ def stacked(thumbnails: Thumbnails, most: int | None = None) -> tuple[np.ndarray
     """Return rows int64 and thumbnails `M×256` (int8 or float32) of those that are not blank, at most `most`, evenly spaced."""
     if isinstance(thumbnails, np.ndarray):
         rows = np.flatnonzero(thumbnails.any(1))
-        return rows, thumbnails[rows]
-    rows = np.array([row for row, thumb in enumerate(thumbnails) if thumb is not None], dtype=np.int64)
+    else:
+        rows = np.array([row for row, thumb in enumerate(thumbnails) if thumb is not None], dtype=np.int64)
     if most is not None and len(rows) > most:
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))]
+    if isinstance(thumbnails, np.ndarray):
+        return rows, thumbnails[rows]
     kept = [thumbnails[row] for row in rows]
     return rows, np.stack(kept).astype(np.float32) if kept else np.empty((0, SIDE**2), dtype=np.float32)
 
@@ -142,14 +139,17 @@ def said(what: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield f"{len(pairs):,} {what}, such as {shown(pairs[0][1])} and {shown(pairs[0][0])}"
 
 
+def _unit(thumbnails: np.ndarray) -> np.ndarray:
+    """Thumbnails at unit length, float32; those that are not int8 have it."""
+    found = thumbnails.astype(np.float32)
+    return found / np.linalg.norm(found, axis=1, keepdims=True) if thumbnails.dtype == np.int8 else found
+
+
 def _best(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The largest correlation of each row of y with a row of x, and with which: in parts, for memory's sake."""
     best, of = np.full(len(y), -1.0, dtype=np.float32), np.zeros(len(y), dtype=np.int64)
     for start in range(0, len(x), 16 * _CHUNK):
-        part = x[start : start + 16 * _CHUNK].astype(np.float32)
-        if x.dtype == np.int8:
-            part /= np.linalg.norm(part, axis=1, keepdims=True)
-        alike = y @ part.T
+        alike = y @ _unit(x[start : start + 16 * _CHUNK]).T
         better = alike.max(1) > best
         of[better], best[better] = start + alike.argmax(1)[better], alike.max(1)[better]
     return best, of

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from tqdm import tqdm
 from sdr.base.errors import UserError
 from sdr.base.shown import shown
 from sdr.corpus.entries import Entry, Skipped, read_all
+from sdr.corpus.thumbnail import FILE as THUMBNAILS
+from sdr.corpus.thumbnail import to_bytes
 from sdr.sources.manifest import Files
 from sdr.sources.watched import check_files, check_read
 from sdr.tasks.checks import check_classes, check_sizes, count, joined_labels, raw_knn, torn
@@ -30,9 +32,10 @@ def prepare_task(
     max_bad_fraction: float,
     manifest: Files,
     target: Path,
-    corpus: tuple[Sequence[str], Sequence[np.ndarray | None]] | None = None,
 ) -> dict:
     """Write SPLIT.npy (n×S×S×3 uint8), labels.csv and meta.json into `target`; return meta.
+
+    Of a person's own pictures also thumbnails.i8, a row (256 int8) each, as in labels.csv: `sdr.tasks.in_corpus` reads them.
 
     Args:
         name: the task's name in `tasks`.
@@ -41,7 +44,6 @@ def prepare_task(
         max_bad_fraction: share of unreadable files that are skipped.
         manifest: the task's files as they should be.
         target: an empty folder.
-        corpus: origins and thumbnails of the corpus, which a person's own task is compared with.
 
     Raises:
         UserError: unknown source, files that differ from the manifest, a split that is missing or has not its
@@ -84,8 +86,11 @@ def prepare_task(
     counts = count(kept["train"], several)
     meta["warnings"] = [*_warnings(meta, reader, counts), *remarks, *skipped.remarks()]
     if reader is None:
-        alike = compare_looks(pictures, looks, corpus) if spec.source != "builtin" else {}
+        alike = compare_looks(pictures, looks) if spec.source != "builtin" else {}
         meta |= look_report(alike)
+        if spec.source != "builtin":
+            rows = [to_bytes(look).tobytes() for found in looks.values() for look in found]
+            (target / THUMBNAILS).write_bytes(b"".join(rows))
         meta["warnings"] += [*_own_warnings(counts, kept, pictures, alike)]
     _write(target, kept, meta)
     return meta

@@ -5,8 +5,12 @@ import pytest
 from PIL import Image
 
 from sdr.base.errors import UserError
+from sdr.corpus.records import write_records
+from sdr.corpus.store import FILE
+from sdr.corpus.thumbnail import FILE as THUMBNAILS
 from sdr.corpus.thumbnail import thumbnail, to_bytes
 from sdr.sources.watched import take
+from sdr.tasks import in_corpus
 from sdr.tasks.files import look
 from sdr.tasks.prepare_task import prepare_task
 from sdr.tasks.task import Task, TaskSpec
@@ -249,7 +253,7 @@ def test_unknown_names_list_the_known_ones(root, target):
         look("insects", TaskSpec(source="folder", metric="top1", download=True))
 
 
-def test_pictures_saved_again_are_named_between_splits_and_with_the_corpus(root, target):
+def test_pictures_saved_again_are_named_between_splits_and_with_the_corpus(root, target, tmp_path):
     rng = np.random.default_rng(0)
     for label in GREYS:
         for split in ("train", "test"):
@@ -261,15 +265,28 @@ def test_pictures_saved_again_are_named_between_splits_and_with_the_corpus(root,
                 coarse.resize((60, 60), 3).resize((44, 44)).save(root / f"test/{label}/again{index}.jpg", quality=80)
     spec = TaskSpec(source="folder", metric="top1")
     looks = [thumbnail(Image.open(root / "train/bee/3.png")), None]
-    corpus = ["album/x.png", "album/blank.png"], np.stack([to_bytes(look) for look in looks])
-    meta = prepare_task("insects", spec, 8, 0.0, take(look("insects", spec)), target, corpus)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    write_records(corpus / FILE, {"origin": "string"}, [("album/x.png",), ("album/blank.png",)])
+    (corpus / THUMBNAILS).write_bytes(b"".join(to_bytes(look).tobytes() for look in looks))
+    meta = prepare_task("insects", spec, 8, 0.0, take(look("insects", spec)), target)
     assert meta["overlap"] == {"train-test": 0}
-    assert meta["look_alikes"] == {"train-test": 4, "train": 0, "corpus-train": 1, "test": 0, "corpus-test": 0}
+    assert meta["look_alikes"] == {"train-test": 4, "train": 0, "test": 0}
     assert meta["look_alike_examples"]["train-test"][0] == [
         f"insects/{n}" for n in ("train/ant/0.png", "test/ant/again0.jpg")
     ]
-    assert meta["look_alike_examples"]["corpus-train"] == [["album/x.png", "insects/train/bee/3.png"]]
-    assert sum("look like another one" in warning for warning in meta["warnings"]) == 2
+    assert sum("look like another one" in warning for warning in meta["warnings"]) == 1
+    alike = in_corpus.in_corpus(target, corpus)
+    assert alike == {"train": [("album/x.png", "insects/train/bee/3.png")], "test": []}
+    assert in_corpus.report(alike) == {
+        "in_corpus": {"train": 1, "test": 0},
+        "in_corpus_examples": {"train": [["album/x.png", "insects/train/bee/3.png"]]},
+    }
+    assert ["1 pictures of train look like one of the corpus" in line for line in in_corpus.warnings(alike)] == [True]
+
+
+def test_without_a_corpus_or_thumbnails_nothing_is_compared(root, target, tmp_path):
+    assert in_corpus.in_corpus(target, tmp_path / "nowhere") == {} == in_corpus.report({})
 
 
 def test_classes_of_two_unicode_forms_are_one_and_joined_labels_are_named(root, target):
