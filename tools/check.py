@@ -136,7 +136,7 @@ def names(right: dict[str, Any]) -> Iterable[str]:
                 if given[section].count(name) > 1:
                     yield f"params.yaml: {section}: `{name}` stands there twice"
     for name in (name for name in OWN if "networks" in right and name not in given["networks"]):
-        yield f"params.yaml: networks: `{name}` is missing: the report sets the routed sub-nets beside it"
+        yield f"params.yaml: networks: `{name}` is missing: the report sets the routed sub-nets beside it (to evaluate other networks alone: `dvc repro evaluate`)"
     if "baseline" not in given["detection_networks"] and right.get("detection"):
         yield "params.yaml: detection_networks: `baseline` is missing: the report sets the routed sub-nets beside it"
     if "mean" in given["tasks"]:

@@ -30,6 +30,14 @@ class Graph:
         """The stages that need this one, at any distance."""
         return networkx.ancestors(self._needs, name)
 
+    def needs(self, *names: str) -> set[str]:
+        """These stages and all that they need, at any distance, up to date or not."""
+        return set(names).union(*(networkx.descendants(self._needs, name) for name in names))
+
+    def group(self, name: str) -> set[str]:
+        """The stages that the name of a `foreach` or a `matrix` stands for."""
+        return {stage for stage in self._needs if stage.partition("@")[0] == name}
+
     def runs(self, *targets: str) -> set[str]:
         """What `dvc repro TARGETS` would run if each stage that runs changed all its outputs, and none came from the run cache."""
         changed = self.own.union(*map(self.after, self.own))

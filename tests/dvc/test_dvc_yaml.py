@@ -7,6 +7,8 @@ results, its run cache, what lies in folders, what a program says.
 import pytest
 import yaml
 
+from sdr.base.profiles import merged
+from tests.dvc.conftest import ROOT
 from tests.dvc.graph import Graph
 
 AFTER_N_SUBNETS = {
@@ -89,6 +91,25 @@ def test_one_group_of_stages_by_its_name(ask):
     changed = ask(compare=compare, networks=["baseline", "w0", "mine"], tasks=tasks, detection_networks=["baseline"])
     own = {"manifest@new", "prepare_task@new", "backbone@mine", "evaluate@new-mine"}
     assert changed.runs("evaluate@new-mine") == own
+
+
+def test_other_networks_alone_are_evaluated_without_corpus_or_training(ask):
+    """`networks` without our own two: then the whole group of stages hangs on the tasks' files and the checkpoints alone."""
+    compare, tasks = {name: {"source": "checkpoint"} for name in ("mine", "supervised")}, {"new": {"source": "pets"}}
+    found = ask(compare=compare, networks=["mine", "supervised"], tasks=tasks, detection={}, detection_networks=[])
+    evaluations = [f"evaluate@new-{network}" for network in compare]
+    own = {"manifest@new", "prepare_task@new", *(f"backbone@{network}" for network in compare), *evaluations}
+    assert found.group("evaluate") == set(evaluations)  # what `dvc repro evaluate` asks for
+    assert found.needs(*evaluations) == found.runs(*evaluations) == own
+
+
+def test_the_paper_s_profile_evaluates_other_networks_without_the_corpus(ask):
+    params = yaml.safe_load(merged((ROOT / "params.yaml").read_text(), "imagenet-simsiam"))
+    params["compare"] |= {"supervised": {"source": "torchvision", "model": "resnet50", "weights": "IMAGENET1K_V1"}}
+    found = ask(**params | {"networks": ["random", "pixels", "supervised"]})
+    stages = {name.partition("@")[0] for name in found.needs(*found.group("evaluate"))}
+    assert len(found.group("evaluate")) == 3 * 11
+    assert stages == {"manifest", "prepare_task", "backbone", "evaluate"}
 
 
 def test_scores_are_checked_on_demand(ask):
