@@ -11,7 +11,7 @@ from sdr.export.write import write_backbone
 from sdr.nets.embed import Embedding
 from sdr.route.bundle import open_bundle
 from sdr.route.progress import Progress
-from sdr.route.result import backbone_folder, in_words, write_result
+from sdr.route.result import backbone_folder, in_words, members, write_result
 from sdr.route.search import Labelled, Search, search
 from sdr.tasks import in_corpus
 from sdr.tasks.task import Task
@@ -45,13 +45,13 @@ def main() -> None:
         alike = in_corpus.in_corpus(f"artifacts/tasks/{name}", "artifacts/data")
         write_json(out / "route.json", route | in_corpus.report(alike))
         words = in_words(route, task.metric)
-        for place, subnet in enumerate(route["best"]):
+        for place, network in enumerate(members(ranking.decision.choice, route["best"])):
             folder = out / backbone_folder(place)
             folder.mkdir()
-            chosen = ranking.decision.choice if place == 0 else subnet
-            title = f"sub-net {subnet}, number {place + 1}" if place else f"{route['choice']['name']}, chosen"
+            called = network.facts(bundle.trained)["name"]
+            title = f"{called}, number {place + 1}" if place else f"{called}, chosen"
             how = words if place == 0 else None
-            write_backbone(folder, bundle, chosen, f"{title} for {name}", (), name, how, f"dvc repro route@{name}")
+            write_backbone(folder, bundle, network, f"{title} for {name}", (), name, how, f"dvc repro route@{name}")
     progress.remove()
     print(f"route {name}: {route['choice']['name']}; {words}")
     for warning in in_corpus.warnings(alike):

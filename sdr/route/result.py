@@ -1,6 +1,7 @@
 """A finished search on disk: ranking.csv, a row a sub-net, and route.json, the choice and what it cost."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from sdr.base.outputs import write_csv, write_json
 from sdr.evaluate.knn import Knn
 from sdr.nets.paths import path_of
 from sdr.route.bundle import Bundle
+from sdr.route.candidates import Choice
 from sdr.route.search import Labelled, Ranking, Search
 
 
@@ -65,6 +67,12 @@ def chosen_folders(folder: str | Path) -> list[Path]:
     """The networks in a route's folder, the chosen one first; others, from `top_m: 2` on, are the next best."""
     best = json.loads(Path(folder, "route.json").read_text())["best"]
     return [Path(folder, backbone_folder(place)) for place in range(len(best))]
+
+
+def members(choice: Choice, best: Sequence[int]) -> list[Choice]:
+    """What is exported: the choice, which need not be a sub-net, and of the best sub-nets as many others as make `best`'s number."""
+    others = [other for other in (Choice("subnets", number) for number in best) if other != choice]
+    return [choice, *others[: len(best) - 1]]
 
 
 def backbone_folder(place: int) -> str:

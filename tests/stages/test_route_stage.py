@@ -15,6 +15,7 @@ from sdr.corpus.thumbnail import to_bytes
 from sdr.nets.folder import load_backbone
 from sdr.route.bundle import open_bundle
 from sdr.route.candidates import Choice, backbone_of
+from sdr.route.result import members
 from stages import evaluate, evaluate_routed, route
 from tests.evaluate.tasks import write_task
 from tests.route.toys import CPU, make_bundle
@@ -84,6 +85,16 @@ def test_the_chosen_network_lies_in_one_place_and_is_evaluated(workplace, monkey
         run(evaluate, monkeypatch, "colours", "baseline")
         routed_scores, plain = evaluation(workplace, "sdr"), evaluation(workplace, "baseline")
         assert routed_scores["networks"]["sdr"] == plain["networks"]["baseline"]
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice("baseline"), Choice("subnets", 3), Choice("subnets", 5), Choice("subnets_all", 3)]
+)
+@pytest.mark.parametrize("best", [[3], [3, 5], [3, 5, 0]])
+def test_the_choice_comes_first_and_each_once(choice, best):
+    found = members(choice, best)
+    assert found[0] == choice and len(set(found)) == len(found) == len(best)
+    assert [other.number for other in found[1:]] == [i for i in best if Choice("subnets", i) != choice][: len(best) - 1]
 
 
 def test_pictures_that_the_corpus_has_are_named(workplace, monkeypatch, capsys):
