@@ -12,20 +12,24 @@ from sdr.cli.checks import check_classes, check_directory, check_supernet, new_d
 if TYPE_CHECKING:  # imports that take seconds
     from sdr.route.search import Search
 
+DEFAULT = "Without --method, --score, --prior and --candidates it chooses as the pipeline does by default."
+
 
 def add(commands) -> None:
-    parser = commands.add_parser("route", help="choose the network for labelled pictures, and export it")
+    parser = commands.add_parser(
+        "route", help="choose the network for labelled pictures, and export it", epilog=DEFAULT
+    )
     parser.add_argument("--supernet", type=Path, required=True, metavar="DIR", help=options.SUPERNET)
     options.add_images(parser, options.LABELLED)
-    parser.add_argument("--method", choices=("exhaustive", "tree", "halving"), help="the search (exhaustive)")
+    parser.add_argument("--method", choices=("exhaustive", "tree", "halving"), help="the search")
     parser.add_argument(
         "--score",
         choices=("knn", "logme", "hscore", "probe"),
-        help="this one of features alone (mean of knn and probe)",
+        help="this one of features alone",
     )
-    parser.add_argument("--prior", type=float, metavar="SHARE", help="share of the sub-nets to try (1)")
+    parser.add_argument("--prior", type=float, metavar="SHARE", help="share of the sub-nets to try")
     kinds = ("subnets", "subnets_all", "baseline", "baseline_clusters", "w0")
-    what = f"what is chosen among, of {', '.join(kinds)} (the first three)"
+    what = f"what is chosen among, of {', '.join(kinds)}"
     parser.add_argument("--candidates", nargs="+", choices=kinds, metavar="KIND", help=what)
     options.add_directory(parser)
     what = "write the network with a classifier of these pictures, as `fit` does"

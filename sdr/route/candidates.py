@@ -61,7 +61,7 @@ def candidates(kinds: Sequence[Kind], numbers: Sequence[int], trained: TrainedSd
     """All candidates of these kinds, sub-nets and clusters of these numbers; sub-nets first, then as they are named.
 
     Raises:
-        UserError: W_0, where it was never trained.
+        UserError: W_0, where it was never trained; statistics that the calibration did not measure.
     """
     if "w0" in kinds and not trained.w0_trained:
         raise UserError(
@@ -70,6 +70,9 @@ def candidates(kinds: Sequence[Kind], numbers: Sequence[int], trained: TrainedSd
         )
     if trained.source != "cluster":  # then that is what `subnets` are
         kinds = [kind for kind in kinds if kind != "subnets_all" or "subnets" not in kinds]
+    for kind in ("subnets_all", "baseline_clusters"):
+        if kind in kinds:
+            trained.of(kind)  # or it tells that they are missing
     found: list[Choice] = []
     for kind in sorted(kinds, key=["subnets", "subnets_all", "baseline", "baseline_clusters", "w0"].index):
         found += [Choice(kind)] if kind in ("baseline", "w0") else [Choice(kind, number) for number in numbers]

@@ -104,7 +104,9 @@ class TrainedSdr:
             UserError: an older calibration, without them.
         """
         if self._statistics is None or name not in self._statistics:
-            raise UserError(f"the calibration has no statistics `{name}`: run `dvc repro calibrate` again")
+            raise UserError(
+                f"the calibration has no statistics `{name}`: run `dvc repro calibrate` again, or take it from the candidates"
+            )
         return self._statistics[name]
 
     def subnet(self, number: int, rows: Tensor | None = None) -> ResNet:

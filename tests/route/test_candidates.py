@@ -107,3 +107,10 @@ def test_what_was_not_trained_or_measured_is_told(trained):
     del trained._statistics["subnets_all"]
     with pytest.raises(UserError, match="no statistics `subnets_all`: run `dvc repro calibrate`"):
         run(trained, candidates=["subnets_all"])
+
+
+@pytest.mark.parametrize("kind", ["subnets_all", "baseline_clusters"])
+def test_statistics_that_an_older_calibration_lacks_are_told_before_anything_is_computed(trained, kind):
+    del trained._statistics[kind]
+    with pytest.raises(UserError, match=f"no statistics `{kind}`: .*take it from the candidates"):
+        candidates(["subnets", kind], (), trained)
