@@ -12,7 +12,7 @@ repro: $(READY)  ## Set up, run what is not up to date, print the result table
 	@$(RUN) tools.check
 	@$(RUN) tools.prune
 	@$(RUN) tools.refresh
-	@$(RUN) dvc repro
+	@$(RUN) tools.repro
 	@$(RUN) tools.table
 
 init: $(READY)  ## Set up for your own pictures: make init IMAGES=FOLDER TASKS=FOLDER PROFILE=gpu
