@@ -11,7 +11,7 @@ from sdr.base.errors import UserError, program
 from sdr.base.params import load
 from sdr.report.run import OWN, read_evaluation, read_run
 from sdr.report.tables import Scores, other_scores
-from sdr.report.terminal import print_detection, print_others, print_table
+from sdr.report.terminal import print_choices, print_detection, print_others, print_table
 
 
 @program
@@ -29,6 +29,7 @@ def main() -> None:
         print_others({task.name: other_scores(task.others) for task in run.tasks})
     if run.detection:
         print_detection(run.detection)
+    print_choices(run.tasks)
     print(f"report: {Path('report/index.html').absolute()} (open it in a browser)")
 
 

@@ -69,7 +69,7 @@ def clusters(run: Run) -> list[dict[str, Any]]:
             "share": 100 * row["size"] / total,
             "purity": 100 * row["purity"] if row["size"] else 0.0,
             "domain": row["domain"] if row["size"] else "empty",
-            "tasks": [task.name for task in run.tasks if task.route["subnet"] == row["cluster"]],
+            "tasks": [task.name for task in run.tasks if task.subnet == row["cluster"]],
         }
         for row in rows
     ]
@@ -78,7 +78,7 @@ def clusters(run: Run) -> list[dict[str, Any]]:
 def chosen_clusters(run: Run) -> list[dict[str, Any]]:
     """The clusters of the chosen sub-nets, each once, in the order of the tasks, with the sub-net's path."""
     by_number = {cluster["cluster"]: cluster for cluster in clusters(run)}
-    paths = {int(task.route["subnet"]): task.chosen["path"] for task in run.tasks}
+    paths = {task.subnet: task.route["choice"]["path"] for task in run.tasks if task.subnet is not None}
     return [by_number[number] | {"path": path} for number, path in paths.items()]
 
 

@@ -49,7 +49,7 @@ def _scores(run: Run) -> Drawing:
 
 def _gains(run: Run) -> Drawing:
     best = "; ".join(
-        f"{t.name}: median {signed(t.ranking['gain'].median())}, chosen {signed(t.chosen['gain'])}, "
+        f"{t.name}: median {signed(t.ranking['gain'].median())}, best {signed(t.best['gain'])}, "
         f"W_0 {signed(w0_gain(t))}"
         for t in run.tasks
     )
@@ -84,10 +84,9 @@ def _histogram(run: Run) -> Drawing:
 def _paths(run: Run) -> Drawing:
     return Drawing(
         "paths",
-        "Trees of paths, coloured by gain. Chosen: "
-        + "; ".join(f"{t.name} path {t.chosen['path']}" for t in run.tasks),
+        "Trees of paths, coloured by gain. Best: " + "; ".join(f"{t.name} path {t.best['path']}" for t in run.tasks),
         "The lowest row of each tree holds the sub-nets, a cell above it the mean of the sub-nets below, "
-        "which share that group of channels. The triangle marks the choice. If large cells differ in "
+        "which share that group of channels. The triangle marks the best sub-net. If large cells differ in "
         "colour, the groups of early stages matter; if only the lowest row does, the tree has no meaning "
         "beyond its leaves. Which cluster takes which path is arbitrary, so neighbours need not be alike. "
         "Training split, one seed.",

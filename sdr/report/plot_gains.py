@@ -13,7 +13,7 @@ SCORES = {"knn": "kNN", "logme": "LogME", "hscore": "H-score"}
 
 
 def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
-    """Per task, gains of all sub-nets (dots; box: quartiles), of W_0 (diamond) and of the choice (square)."""
+    """Per task, gains of all sub-nets (dots; box: quartiles), of W_0 (diamond) and of the best (square)."""
     figure, (axes,) = panel(0.85 + 0.5 * len(tasks))
     jitter = np.random.default_rng(0)
     axes.axvline(0, color=palette.baseline, linewidth=1.2, zorder=1)
@@ -27,9 +27,9 @@ def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
         axes.scatter(gain, spread, s=12, color=palette.dots, linewidth=0, zorder=2, label=label)
     rows = range(len(tasks))
     w0 = [w0_gain(task) for task in tasks]
-    chosen = [task.chosen["gain"] for task in tasks]
+    best = [task.best["gain"] for task in tasks]
     axes.plot(w0, rows, "D", color=palette.w0, markersize=6, zorder=4, label="super-net W₀")
-    axes.plot(chosen, rows, "s", color=palette.sdr, markersize=6, zorder=5, label="SDR choice")
+    axes.plot(best, rows, "s", color=palette.sdr, markersize=6, zorder=5, label="best sub-net")
     axes.set_yticks(rows, [task.name for task in tasks])
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.set_xlabel(f"{gain_of(tasks[0])} on training images")
@@ -46,7 +46,7 @@ def draw_histogram(task: TaskRun, palette: Palette) -> Figure:
     axes.hist(gain, bins=int(np.clip(2 * np.sqrt(len(gain)), 6, 40)), color=palette.dots, edgecolor=palette.paper)
     axes.axvline(0, color=palette.baseline, label="baseline")
     axes.axvline(w0_gain(task), color=palette.w0, linestyle="--", label="super-net W₀")
-    axes.axvline(task.chosen["gain"], color=palette.sdr, label="SDR choice")
+    axes.axvline(task.best["gain"], color=palette.sdr, label="best sub-net")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(f"{gain_of(task)} on training images")
     axes.set_ylabel("sub-nets")
@@ -108,17 +108,17 @@ def w0_gain(task: TaskRun) -> float:
 
 
 def _draw_tree(axes: Axes, task: TaskRun, levels: list, norm, colours, palette: Palette) -> None:
-    n, chosen = len(task.ranking), int(task.route["subnet"])
+    n, best = len(task.ranking), int(task.route["subnet"])
     gain = [np.repeat([g for *_, g in cells], [width for _, width, _ in cells]) for _, cells in levels]
     axes.imshow(gain, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", extent=(0, n, len(levels), 0))
     axes.hlines(range(1, len(levels)), 0, n, color=palette.paper, linewidth=1.2)
     for row, (_, cells) in enumerate(levels):
         if len(cells) <= 32:  # more would be all borders
             axes.vlines([start for start, *_ in cells], row, row + 1, color=palette.paper, linewidth=1.2)
-    axes.plot(chosen + 0.5, len(levels) + 0.25, "^", color=palette.ink, markersize=5, clip_on=False)
+    axes.plot(best + 0.5, len(levels) + 0.25, "^", color=palette.ink, markersize=5, clip_on=False)
     axes.set_xlim(0, n)
     axes.set_ylim(len(levels), 0)
-    axes.set_title(f"{task.name}: sub-net {chosen}, path {task.chosen['path']}")
+    axes.set_title(f"{task.name}: best sub-net {best}, path {task.best['path']}")
     axes.set_yticks(np.arange(len(levels)) + 0.5, [f"stage {stage}" for stage, _ in levels])
     shown = np.arange(0, n, max(1, n // 16))
     axes.set_xticks(shown + 0.5, shown if axes.get_subplotspec().is_last_row() else [])

@@ -33,7 +33,7 @@ class TaskRun:
         meta: `artifacts/tasks/T/meta.json`.
         ranking: all sub-nets, best first: rank, subnet, path, cluster_size, images (that it was scored on), score
             and gain (over the baseline on those images); NaN where a sub-net was not tried.
-        route: `artifacts/route/T/route.json`, the sub-net that was chosen.
+        route: `artifacts/route/T/route.json`, the choice and how it was found.
         networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
         others: "ensemble" and "votes", if the best sub-nets were tried together, and each other network of `networks` → its evaluation.
     """
@@ -46,9 +46,19 @@ class TaskRun:
     others: dict[str, dict[str, Any]]
 
     @property
-    def chosen(self) -> pd.Series:
-        """The row of `ranking` that routing chose."""
+    def best(self) -> pd.Series:
+        """The row of `ranking` of the best sub-net by the score, which need not be what routing took."""
         return self.ranking[self.ranking["subnet"] == self.route["subnet"]].iloc[0]
+
+    @property
+    def subnet(self) -> int | None:
+        """The number of the sub-net that routing took, if it took one."""
+        return self.route["choice"]["subnet"]
+
+    @property
+    def folder(self) -> str:
+        """Where the network lies that routing took."""
+        return f"artifacts/route/{self.name}/backbone"
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,12 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
+def below_raw(task: TaskRun) -> list[str]:
+    """The protocols in which the network that routing took does not reach nearest neighbours on raw pixels: of "kNN"."""
+    raw = task.meta["raw_knn"]
+    return ["kNN"] if raw is not None and task.networks["sdr"]["knn"] < raw else []
+
+
 def markdown(tasks: list[TaskRun], sets: list[DetectionRun]) -> str:
     """The tables for people, in Markdown: the result, the other backbones, detection."""
     return "\n".join(filter(None, [_result(tasks), _others(tasks), _detection(sets)]))

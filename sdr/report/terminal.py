@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sdr.report.run import DetectionRun, TaskRun
-from sdr.report.tables import DETECTION, PROTOCOLS, Scores, cells, mean, percent, scores
+from sdr.report.tables import DETECTION, PROTOCOLS, Scores, below_raw, cells, mean, percent, scores, signed
 
 
 def print_detection(sets: list[DetectionRun]) -> None:
@@ -62,3 +62,20 @@ def print_table(tasks: list[TaskRun]) -> None:
         row = scores(task)
         table.add_row(task.name, *cells(row["linear"]), *cells(row["knn"]))
     Console().print(table)
+
+
+def print_choices(tasks: list[TaskRun]) -> None:
+    """Print what routing took for each task, what that promises, and where it lies."""
+    table = Table(box=SIMPLE_HEAD, title="What to take", title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("task", "network", "promised gain, points", "verdict"):
+        table.add_column(heading, overflow="fold")
+    for task in tasks:
+        gain = task.route["gain"]
+        promise = f"{signed(gain['mean'])} ({signed(gain['low'])} to {signed(gain['high'])})" if gain else "–"
+        table.add_row(task.name, task.route["choice"]["name"], promise, task.route["verdict"])
+    Console().print(table)
+    for task in tasks:
+        for protocol in below_raw(task):
+            print(f"{task.name}: below nearest neighbours on raw pixels in {protocol}")
+    if tasks:
+        print(f'next: timm.create_model("local-dir:{tasks[0].folder}", pretrained=True); each task has such a folder')

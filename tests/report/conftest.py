@@ -185,6 +185,9 @@ def _task(artifacts, task, sizes, rng):
     route = {"task": task, "subnet": int(best["subnet"]), "path": best["path"], "value": best["score"]}
     route |= {"baseline": base, "w0": base + 1, "k": 20, "temperature": 0.07, "score": "knn", "method": "exhaustive"}
     route |= {"best": [int(best["subnet"])], "images": 90, "macs": 50, "exhaustive_macs": 100}
+    name = f"sub-net {route['subnet']} ({route['path']}), statistics of cluster {route['subnet']}"
+    route["choice"] = {"name": name, "network": "subnet", "subnet": route["subnet"], "path": route["path"]}
+    route |= {"gain": {"mean": 1.5, "low": 0.5, "high": 2.5}, "verdict": "take it"}
     _json(artifacts / f"route/{task}/route.json", route)
 
     def evaluation(score):

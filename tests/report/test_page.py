@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -249,3 +250,27 @@ def test_byol_is_named_with_its_own_loss(tmp_path):
     run.sdrnet["method"] = "byol"
     assert "a BYOL baseline" in page(run, COST, pictures={})
     assert "squared distance" in drawings(run, COST)["training"].draw(LIGHT).axes[0].get_title()
+
+
+def test_what_to_take_is_told_for_a_sub_net_and_for_the_baseline(tmp_path):
+    artifacts = write_artifacts(tmp_path, TASKS[:2], 4)
+    file = artifacts / f"route/{TASKS[1]}/route.json"
+    baseline = {"name": "baseline, statistics of all images", "network": "baseline", "subnet": None, "path": None}
+    changes = {"choice": baseline, "gain": None, "verdict": "no evidence: take the baseline"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    run = read_run(artifacts, TASKS[:2], 4, 0)
+    told = section(page(run, COST, pictures={}), "take")
+    assert "+1.50 +0.50 to +2.50 take it" in told and run.tasks[0].route["choice"]["name"] in told
+    assert "– no evidence: take the baseline" in told and "baseline, statistics of all images" in told
+    assert [f"local-dir:artifacts/route/{name}/backbone" in told for name in TASKS[:2]] == [True, True]
+    assert run.tasks[1].subnet is None  # no cluster is shown for it
+    taken = section(page(run, COST, pictures={}), "clusters")
+    assert TASKS[1] not in taken
+
+
+def test_a_task_below_raw_pixels_is_flagged(tmp_path):
+    artifacts = write_artifacts(tmp_path, TASKS[:2], 4)
+    file = artifacts / f"tasks/{TASKS[0]}/meta.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"raw_knn": 99.5}))
+    told = section(page(read_run(artifacts, TASKS[:2], 4, 0), COST, pictures={}), "take")
+    assert told.count("Below raw pixels (kNN).") == 1

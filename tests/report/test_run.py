@@ -17,7 +17,7 @@ def test_reads_everything_in_the_order_of_params(make_artifacts):
     assert len(run.clusters) == 16
     for task in run.tasks:
         assert list(task.ranking["rank"]) == list(range(1, 17))
-        assert task.chosen["score"] == task.ranking["score"].max()
+        assert task.best["score"] == task.ranking["score"].max()
         assert set(task.networks) == {"baseline", "w0", "sdr"}
 
 
