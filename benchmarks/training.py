@@ -45,20 +45,14 @@ from sdr.train.training import Training
 
 
 class Turns:
-    """Takes the place of a training's checkpoints: `train` asks after each step whether one is due, and so lets the others
-    have their turn."""
-
-    last = None
+    """Called after each step of a training: lets the others have their turn."""
 
     def __init__(self, others: Callable[[], None], warm: int, steps: int, device: torch.device):
         self._others, self._warm, self._steps, self._device = others, warm, steps, device
         self._done, self._began = 0, 0.0
         self.seconds: list[float] = []  # of a step, a value a round
 
-    def load(self) -> None:
-        pass
-
-    def due(self) -> bool:
+    def __call__(self, step: int, network: int) -> None:
         self._done += 1
         if self._done == self._warm:
             self._began = now(self._device)
@@ -66,7 +60,6 @@ class Turns:
             self.seconds.append((now(self._device) - self._began) / self._steps)
             self._others()
             self._done = 0
-        return False
 
 
 def compare(job: Training, data: ImageStore, device: torch.device, rounds: int, warm: int, steps: int) -> dict:
@@ -101,7 +94,7 @@ def compare(job: Training, data: ImageStore, device: torch.device, rounds: int, 
 
         turns = Turns(others, warm, steps, device)
         with contextlib.redirect_stdout(io.StringIO()):
-            cost = train(job, data, turns, device)[2]
+            cost = train(job, data, None, device, on_step=turns)[2]
     seconds["whole loop"] = turns.seconds
     batch = job.optimization.batch_size
     found = {

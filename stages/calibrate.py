@@ -24,7 +24,7 @@ from sdr.nets.folder import load_backbone, save_resnet
 from sdr.nets.macs import part_macs
 from sdr.route.bundle import seal
 from sdr.route.trained import TrainedSdr
-from sdr.train.subsets import Subsets, subsets
+from sdr.train.schedule import Subsets, subsets
 
 
 @program

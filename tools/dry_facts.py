@@ -62,19 +62,18 @@ def count_facts(params: dict[str, Any], images: int) -> Facts:
     base = baseline(params["pretrain"], shared, images, images)
     clusters = np.arange(images) % params["n_subnets"]  # which image is in which has no influence
     whole = sdr(params["sdr"], shared, clusters, params["n_subnets"])
-    alone = whole.schedule.starts[1]
-    share = (alone + params["sdr"].w0_share * (whole.schedule.steps - alone)) / whole.schedule.steps
     widths = {"super-net": spec.supernet_widths, "sub-net": spec.subnet_widths}
     with torch.device("meta"):
         backbones = {name: resnet(spec, planes) for name, planes in widths.items()}
         supernet, subnet = (build(shared.method, spec, planes, shared.heads) for planes in widths.values())
     flops = {"baseline": training_flops(subnet, view), "W_0": training_flops(supernet, view)}
     how = whole.distillation
-    taught = 0 if how.loss == "none" else how.views * 2 * macs(supernet.target, view)
+    teaches = supernet if whole.teacher == "supernet" else subnet  # of the baseline's width
+    taught = how.views_taught * 2 * macs(teaches.target, view)
     flops["sub-net"] = flops["baseline"] + (flops["W_0"] if how.train_teacher else taught)
     return Facts(
         baseline=Run(base.schedule.steps, base.optimization.batch_size, base.optimization.peak, 0.0),
-        sdr=Run(whole.schedule.steps, whole.optimization.batch_size, whole.optimization.peak, share),
+        sdr=Run(whole.schedule.steps, whole.optimization.batch_size, whole.optimization.peak, whole.schedule.w0_steps),
         phases=whole.schedule.starts,
         parameters={name: count(backbone) for name, backbone in backbones.items()},
         macs={name: macs(backbone, view) for name, backbone in backbones.items()},

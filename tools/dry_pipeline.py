@@ -21,8 +21,10 @@ from sdr.nets.paths import path_of
 from sdr.route.trained import TrainedSdr
 from sdr.sources.corpus import prepare
 from sdr.ssl.folder import count, load_network, save_network
+from sdr.ssl.simsiam import SimSiam
 from sdr.train.jobs import Common, baseline, sdr
 from sdr.train.loop import train
+from sdr.train.networks import load_baseline
 from sdr.train.schedule import W0, Schedule
 from sdr.train.training import Training
 
@@ -65,20 +67,17 @@ class Alternating(Schedule):
         return W0 if step % 2 == 0 else (0, self.n_subnets - 1)[step // 2 % 2]
 
 
-class Clock(Checkpoints):
-    """Takes the time after each step, which is when `train` asks whether a checkpoint is due; one is, after the last."""
+class Clock:
+    """Takes the time after each step of a training."""
 
     def __init__(self, job: Training, device: torch.device):
-        super().__init__(job.stage, {})
         self._job, self._device = job, device
         self._ends: list[float] = []
 
-    def due(self) -> bool:
-        """Is this the last step?"""
+    def __call__(self, step: int, network: int) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self._ends.append(perf_counter())
-        return len(self._ends) == self._job.schedule.steps
 
     def seconds(self) -> dict[bool, float]:
         """Median of a step, by whether it trained W_0; the first of each kind, a warm-up, does not count."""
@@ -106,11 +105,10 @@ def walk(params: dict[str, Any], folder: Path, steps: int, batch: int, device: t
 
     job = baseline(_short(params["pretrain"], steps, batch, len(data)), shared, len(data), len(data))
     clock = Clock(job, device)
-    network, _, cost = train(job, data, clock, device)
+    network, _, cost = train(job, data, None, device, on_step=clock)
     _calibrate(network.backbone, data, np.arange(len(data)), params, device)
     save_network(places["baseline"], network, job.spec, shared.heads)
     seconds, peak = {"baseline": clock.seconds()[True]}, cost["peak_mib"]
-    clock.remove()
 
     backbone = load_network(places["baseline"], device)[0].backbone
     found = embed(backbone, data.read(np.arange(len(data))), params["embed"], device)
@@ -118,13 +116,12 @@ def walk(params: dict[str, Any], folder: Path, steps: int, batch: int, device: t
 
     job = sdr(_short(params["sdr"], 2 * steps, batch, len(data)), shared, assignment, n)
     job = replace(job, schedule=Alternating(**asdict(job.schedule)))
-    clock = Clock(job, device)
-    network, _, cost = train(job, data, clock, device)
+    start, clock = load_baseline(places["baseline"], job, device), Clock(job, device)
+    network, _, cost = train(job, data, None, device, start, clock)
     measured = clock.seconds()
     seconds |= {"W_0": measured[True], "sub-net": measured[False]}
-    checkpoint = clock.last.stat().st_size
+    checkpoint = _checkpoint(job, data, device, start)
     save_network(places["sdrnet"], network, job.spec, shared.heads, n_subnets=n)
-    clock.remove()
 
     last = TrainedSdr(places["sdrnet"], None, device).subnet(n - 1)
     members = job.subsets[n - 1]
@@ -144,6 +141,15 @@ def walk(params: dict[str, Any], folder: Path, steps: int, batch: int, device: t
         else f"{torch.get_num_threads()} CPU threads",
         resident=job.compute.on(device).resident,
     )
+
+
+def _checkpoint(job: Training, data: ImageStore, device: torch.device, start: SimSiam | None) -> int:
+    """Bytes of the state after one step."""
+    checkpoints = Checkpoints(job.stage, {}, seconds=0.0)
+    train(replace(job, schedule=replace(job.schedule, steps=1)), data, checkpoints, device, start)
+    size = checkpoints.last.stat().st_size
+    checkpoints.remove()
+    return size
 
 
 def _named(subnet: int, groups: int) -> str:

@@ -37,7 +37,7 @@ from sdr.route.score import Score
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.folder import load_network
 from sdr.tasks.task import Task
-from sdr.train.subsets import subsets
+from sdr.train.schedule import subsets
 
 CPU = torch.device("cpu")
 

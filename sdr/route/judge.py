@@ -57,7 +57,7 @@ class Judge:
         if "probe" in self.names:
             predicted["probe"] = probe(x, y, classes)
         hits = {name: hits_of(metric, found, y) for name, found in predicted.items()}
-        values = {}
+        values: dict[str, NDArray[np.float64]] = {}
         for name in self.names:
             if name in hits:
                 parts = [100 * float(hits[name][rows].mean()) for rows in rest]

@@ -10,6 +10,7 @@ from sdr.nets.heads import Heads
 from sdr.nets.macs import macs
 from sdr.ssl.method import Method, build
 from sdr.ssl.simsiam import SimSiam
+from sdr.train.schedule import w0_steps
 from sdr.train.settings import Sdr
 
 _VIEWS = 2  # of an image, in training
@@ -46,7 +47,7 @@ def cost_of(method: Method, spec: Backbone, heads: Heads, sdr: Sdr, side: int) -
     widths = spec.supernet_widths if sdr.teacher == "supernet" else spec.subnet_widths  # those are the baseline's
     target = macs(network_of(method, spec, widths, heads).target, side)
     teacher = w0 if sdr.train_teacher else sdr.distillation.views_taught * target
-    share = sdr.first_phase + (1 - sdr.first_phase) * sdr.w0_share
+    share = w0_steps(sdr.first_phase, sdr.w0_share)
     return Cost(baseline=baseline, w0=w0, subnet=baseline + teacher, w0_share=share)
 
 

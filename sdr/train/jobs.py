@@ -13,9 +13,8 @@ from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
 from sdr.train.optimizers import Optimization
-from sdr.train.schedule import Schedule
+from sdr.train.schedule import Schedule, subsets
 from sdr.train.settings import Pretrain, Sdr
-from sdr.train.subsets import subsets
 from sdr.train.training import Training
 
 

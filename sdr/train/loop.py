@@ -13,8 +13,7 @@ from sdr.base.ranks import any_of, from_first, rank, world
 from sdr.base.signals import deferred_signals
 from sdr.ssl.simsiam import SimSiam
 from sdr.train.batches import Batches, Images
-from sdr.train.compute import determinism
-from sdr.train.memory import keep_freed_memory
+from sdr.train.compute import determinism, keep_freed_memory
 from sdr.train.networks import Networks
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
@@ -27,7 +26,7 @@ OnStep = Callable[[int, int], None]  # (step, the network that it trained)
 def train(
     job: Training,
     data: Images,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     device: torch.device,
     baseline: SimSiam | None = None,
     on_step: OnStep = lambda step, network: None,
@@ -35,6 +34,7 @@ def train(
     """Run `job`.
 
     Args:
+        checkpoints: where the state is kept, and gone on from; None keeps nothing.
         baseline: on `device`, where `job` starts from it or is taught by it (`sdr.train.networks.load_baseline`).
         on_step: called after each step, and before it is asked whether a checkpoint is due.
 
@@ -55,14 +55,14 @@ def train(
         raise UserError(
             f"{device}: out of memory with a batch of {size} images ({size // world()} a process): raise "
             f"compute.{device.type}.accumulate, lower batch_size, set resident: false there, or start more processes; "
-            f"the last good checkpoint is {checkpoints.last} ({str(error).splitlines()[0]})"
+            f"the last good checkpoint is {checkpoints and checkpoints.last} ({str(error).splitlines()[0]})"
         ) from None
 
 
 def _train(
     job: Training,
     data: Images,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     device: torch.device,
     baseline: SimSiam | None,
     on_step: OnStep,
@@ -71,7 +71,7 @@ def _train(
     job.check(settings.accumulate)
     if device.type == "cpu":
         keep_freed_memory()
-    state = from_first(checkpoints.load() if rank() == 0 else None)
+    state = from_first(checkpoints.load() if checkpoints and rank() == 0 else None)
     step, history, cost = (
         (state["step"], state["history"], state["cost"]) if state else (0, [], {"seconds": 0.0, "waited": 0.0})
     )
@@ -85,7 +85,7 @@ def _train(
             job.stage, job.schedule.steps, step, job.log_every, job.optimization.batch_size, history, scratch()
         )
         stack.callback(watch.close)
-        watch.good = checkpoints.last
+        watch.good = checkpoints and checkpoints.last
         signals = stack.enter_context(deferred_signals())
         began, batches = (
             time.perf_counter(),
@@ -106,6 +106,8 @@ def _train(
             return {"seconds": cost["seconds"] + time.perf_counter() - began, "waited": cost["waited"] + batches.waited}
 
         def save() -> None:
+            if checkpoints is None:
+                return
             if rank() == 0:
                 checkpoints.save(networks.state() | {"step": step, "history": history, "cost": spent()}, step)
             watch.good = checkpoints.last
@@ -123,7 +125,7 @@ def _train(
                 if any_of(signals.received is not None):
                     save()
                     raise KeyboardInterrupt
-            if rank() == 0 and checkpoints.due():
+            if checkpoints and rank() == 0 and checkpoints.due():
                 watch.check(step - 1, batch.network, phase, float(outcome.losses.sum()))
                 save()
     return networks.trained(), history, _bill(job, spent(), device)

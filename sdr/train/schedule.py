@@ -1,12 +1,16 @@
-"""Which network is trained at step t (paper, Algorithm 1 and Fig. 3), and with which learning rate."""
+"""Which network is trained at step t (paper, Algorithm 1 and Fig. 3), on which images, and with which learning rate."""
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
+
+import numpy as np
 
 from sdr.base.randomness import numpy_rng
 
 W0 = -1  # the super-net, beside the sub-nets 0 … n − 1
+Subsets = Literal["cluster", "random", "all"]  # what sub-nets are trained on
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Schedule:
         shares = [self.first_phase, *((1 - self.first_phase) * w / sum(later) for w in later)] if later else [1.0]
         return [round(self.steps * sum(shares[:i])) for i in range(len(shares))]
 
+    @property
+    def w0_steps(self) -> float:
+        """Expected share of the steps that train W_0."""
+        return w0_steps(self.first_phase, self.w0_share) if self.n_subnets > 1 else 1.0
+
     def phase(self, step: int) -> int:
         """The phase of a step."""
         return max(i for i, start in enumerate(self.starts) if start <= step or i == 0)
@@ -73,3 +82,24 @@ def cosine(step: int, steps: int, warmup: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def w0_steps(first_phase: float, w0_share: float) -> float:
+    """Expected share of the steps that train W_0, with more than one sub-net."""
+    return first_phase + (1 - first_phase) * w0_share
+
+
+def subsets(assignment: np.ndarray, n_subnets: int, kind: Subsets, seed: int) -> list[np.ndarray]:
+    """Return the sorted image indices (int64) of D_1 … D_k.
+
+    Args:
+        assignment: cluster of each image, `N` int64 in [0, n_subnets).
+        kind: `cluster`, the paper's; `random`, a random split into subsets of the clusters' sizes; `all`, every
+            sub-net gets D_0.
+        seed: of the random split.
+    """
+    if kind == "all":
+        return [np.arange(len(assignment))] * n_subnets
+    if kind == "random":
+        assignment = numpy_rng(seed, "random subsets").permutation(assignment)
+    return [np.flatnonzero(assignment == i) for i in range(n_subnets)]

@@ -8,8 +8,8 @@ from sdr.base.params import Section
 from sdr.corpus.parts import PartName
 from sdr.nets.backbone import Width
 from sdr.train.optimizers import Optimization
+from sdr.train.schedule import Subsets
 from sdr.train.step import Distillation
-from sdr.train.subsets import Subsets
 from sdr.train.training import Init, Source
 
 
