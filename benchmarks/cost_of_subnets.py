@@ -52,7 +52,9 @@ def kinds(stack: ExitStack, base: Training, job: Training, subnets: list[int], d
     pairs = stack.enter_context(Pairs(device, wanted=settings.side_by_side))
 
     def trainee(training: Training, widths: tuple[int, ...]) -> Trainee:
-        network = place(build(training.method, training.spec, widths, training.heads), device, settings)
+        network = place(
+            build(training.method, training.spec, widths, training.heads, training.contrast), device, settings
+        )
         stack.enter_context(batch_statistics(network))
         return Trainee(network, training.optimization, settings, pairs)
 

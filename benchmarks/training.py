@@ -114,7 +114,7 @@ def compare(job: Training, data: ImageStore, device: torch.device, rounds: int, 
 def bare_step(job: Training, data: ImageStore, device: torch.device, pairs: Pairs):
     """Yield (a)."""
     settings = job.compute.on(device)
-    network = place(build(job.method, job.spec, job.spec.subnet_widths, job.heads), device, settings)
+    network = place(build(job.method, job.spec, job.spec.subnet_widths, job.heads, job.contrast), device, settings)
     trainee = Trainee(network, job.optimization, settings, pairs)
     views = constant_views(job, data, device)
     with batch_statistics(network):
@@ -139,7 +139,7 @@ def constant_images(job: Training, data: ImageStore, device: torch.device) -> to
 def step_flops(job: Training, data: ImageStore, device: torch.device) -> int:
     """Floating-point operations of a bare step's convolutions and matrix products; a multiply-add is two."""
     eager = job.compute.on(device).model_copy(update={"compile": False})
-    network = place(build(job.method, job.spec, job.spec.subnet_widths, job.heads), device, eager)
+    network = place(build(job.method, job.spec, job.spec.subnet_widths, job.heads, job.contrast), device, eager)
     trainee = Trainee(network, job.optimization, eager, Pairs(device, wanted=False))
     views = constant_views(job, data, device)
     with FlopCounterMode(display=False) as counter:

@@ -65,7 +65,9 @@ def count_facts(params: dict[str, Any], images: int) -> Facts:
     widths = {"super-net": spec.supernet_widths, "sub-net": spec.subnet_widths}
     with torch.device("meta"):
         backbones = {name: resnet(spec, planes) for name, planes in widths.items()}
-        supernet, subnet = (build(shared.method, spec, planes, shared.heads) for planes in widths.values())
+        supernet, subnet = (
+            build(shared.method, spec, planes, shared.heads, shared.simclr) for planes in widths.values()
+        )
     flops = {"baseline": training_flops(subnet, view), "W_0": training_flops(supernet, view)}
     how = whole.distillation
     teaches = supernet if whole.teacher == "supernet" else subnet  # of the baseline's width

@@ -115,7 +115,12 @@ def walk(params: dict[str, Any], folder: Path, steps: int, batch: int, device: t
     assignment, clusters = assign(found, n, params, device)
 
     job = sdr(_short(params["sdr"], 2 * steps, batch, len(data)), shared, assignment, n)
-    job = replace(job, schedule=Alternating(**asdict(job.schedule)))
+    everything = np.arange(len(data))  # in place of clusters too small to train on, which have no turn
+    job = replace(
+        job,
+        schedule=Alternating(**asdict(job.schedule)),
+        subsets=[members if len(members) > 1 else everything for members in job.subsets],
+    )
     start, clock = load_baseline(places["baseline"], job, device), Clock(job, device)
     network, _, cost = train(job, data, None, device, start, clock)
     measured = clock.seconds()

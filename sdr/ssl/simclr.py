@@ -3,6 +3,7 @@
 In SDR a cluster's images are each other's negatives, which are hard ones; nothing of the paper's (section 4.1) changes.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 import torch
@@ -64,7 +65,7 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
     n, first, total = len(z1), rank() * len(z1), len(all1)
     own = torch.arange(first, first + n, device=z1.device)  # where this process' rows lie among all
     own = torch.cat([own, own + total])
-    with torch.autocast(z1.device.type, enabled=False):
+    with _exact(z1.device):
         logits = torch.cat([z1, z2]) @ torch.cat([all1, all2]).T / temperature  # 2n×2N
     logits = logits.scatter(1, own[:, None], -torch.inf)  # k ≠ i
     return F.cross_entropy(logits, own.roll(n))
@@ -73,7 +74,7 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
 def find(p: Tensor, t: Tensor, temperature: float) -> Tensor:
     """Mean over the n rows of p `n×P` of −log( exp(⟨p_i, t_i⟩/T) / Σ_k exp(⟨p_i, t_k⟩/T) ), k over the rows of t of all processes."""
     (p, _), (_, t) = _unit(p, among_all=False), _unit(t)
-    with torch.autocast(p.device.type, enabled=False):
+    with _exact(p.device):
         logits = p @ t.T / temperature  # n×N
     return F.cross_entropy(logits, torch.arange(len(p), device=p.device) + rank() * len(p))
 
@@ -82,3 +83,9 @@ def _unit(z: Tensor, among_all: bool = True) -> tuple[Tensor, Tensor]:
     """z/‖z‖, this process' rows and those of all."""
     z = F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
     return z, rows_of_all(z) if among_all else z
+
+
+def _exact(device: torch.device) -> AbstractContextManager:
+    """Without autocast, where a device knows it; shapes alone do not."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()

@@ -100,7 +100,7 @@ def test_fewer_images_than_sub_nets(dry):
 def test_byol_with_a_trained_teacher(dry):
     params = miniature(method="byol")
     params["heads"]["output_norm"] = False
-    params["sdr"] |= {"train_teacher": True, "w0_share": 0.0}
+    params["sdr"] |= {"train_teacher": True, "teacher": "supernet", "w0_share": 0.0}
     for section in ("pretrain", "sdr"):
         params[section]["optimization"]["optimizer"] = "lars"
     said, error = dry(params, **SMALL)
