@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sdr.base.errors import UserError
 from sdr.base.params import Section
 from sdr.base.ranks import world
 from sdr.ssl.byol import Byol
@@ -129,11 +128,6 @@ class Trainee(Teacher):
             norm: whether the norm of the gradient is wanted.
         """
         parts = self._settings.accumulate
-        if len(views[0]) % parts:
-            raise UserError(
-                f"a batch of {len(views[0])} images a process cannot be cut into compute.…accumulate = {parts} equal "
-                "parts: change one of them"
-            )
         set_lr(self.optimizer, rates.encoder, rates.predictor)
         self.optimizer.zero_grad(set_to_none=True)
         found = []

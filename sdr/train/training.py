@@ -68,7 +68,13 @@ class Training:
 
     def check(self, parts: int) -> None:
         """Raise UserError where a step could not be computed, with a process' batch passing in so many `parts`."""
-        images = self.optimization.batch_size // world() // parts
+        mine = self.optimization.batch_size // world()
+        if mine % parts:
+            raise UserError(
+                f"a batch of {mine} images a process cannot be cut into compute.…accumulate = {parts} equal parts: change "
+                "one of them"
+            )
+        images = mine // parts
         if images < 2 and (self.method == "simclr" or world() == 1):
             raise UserError(
                 f"{self.stage}: {images} image a process and part of the batch: batch norms and the contrast with other "

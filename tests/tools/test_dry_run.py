@@ -84,7 +84,7 @@ def test_a_miniature_from_files_to_timm(dry):
         network = ResNet(BasicBlock, (1, 1, 1, 1), num_classes=0, channels=planes, stem_type="deep", stem_width=8)
         assert numbers(said[name])[0] == sum(p.numel() for p in network.parameters())
     assert numbers(said["exported"])[0] == numbers(said["sub-net"])[0]
-    assert "16 clusters" in said["clusters"] and "15 (path 0-0-3-3)" in said["clusters"]
+    assert "4 clusters" in said["clusters"] and "3 (path 0-0-0-3)" in said["clusters"]
     assert "min" in said["predicted"] or " h" in said["predicted"]
     assert "not measured" in said["arithmetic"]
     each, whole = numbers(said["store"])[:2]

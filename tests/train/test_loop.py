@@ -250,3 +250,27 @@ def test_a_teacher_that_learns_too_sees_the_sub_nets_images():
     first = next(i for i, row in enumerate(joint) if row["network"] != "W0")
     assert joint[:first] == alone[:first]
     assert joint[first + 1]["loss"] != pytest.approx(alone[first + 1]["loss"], abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["simsiam", "simclr"])
+def test_a_batch_of_one_image_is_told(method):
+    one = toys.SGD.model_copy(update={"batch_size": 2})
+    with pytest.raises(
+        UserError, match="train_sdr: 1 image a process and part of the batch: .* need two; raise batch_size"
+    ):
+        run(sdr_job(common(method=method, compute=compute(accumulate=2)), optimization=one))
+
+
+def test_one_image_a_process_is_enough_for_simsiam_but_not_for_a_contrast(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    sdr_job().check(1)
+    with pytest.raises(UserError, match="1 image a process and part of the batch"):
+        sdr_job(common(method="simclr")).check(1)
+
+
+@pytest.mark.parametrize("images", [0, 1])
+def test_a_cluster_of_fewer_than_two_images_is_told(images):
+    job = sdr_job()
+    job.subsets[2] = job.subsets[2][:images]
+    with pytest.raises(UserError, match=rf"train_sdr: cluster 2 holds {images} image\(s\), and a sub-net needs two"):
+        run(job)
