@@ -71,8 +71,8 @@ def save_timm(directory: Path, network: nn.Module, facts: Mapping[str, Any], **m
         facts: where it is from.
         model_args: how it was created, other than by its architecture's name.
     """
-    cfg = {key: network.pretrained_cfg[key] for key in _KEPT if network.pretrained_cfg.get(key) is not None}
-    architecture = network.pretrained_cfg["architecture"]
+    made = _cfg(network)
+    cfg, architecture = {key: made[key] for key in _KEPT if made.get(key) is not None}, made["architecture"]
     _write(directory, network, architecture, cfg | {"num_classes": 0}, model_args, {"kind": "timm", **facts})
 
 
@@ -95,11 +95,11 @@ def load_backbone(directory: str | Path, device: torch.device) -> nn.Module:
     if about["kind"] == "pixels":
         return Pixels(about["side"]).eval().to(device)
     network = _timm(Path(directory))
-    cfg = network.pretrained_cfg
+    cfg = _cfg(network)
     size = tuple(cfg["input_size"][1:]) if cfg.get("fixed_input_size") else None
     if size is not None or (tuple(cfg["mean"]), tuple(cfg["std"])) != (MEAN, STD):
         network = nn.Sequential(Adapt(cfg["mean"], cfg["std"], size), network)
-    return network.eval().to(device, memory_format=torch.channels_last)
+    return network.eval().to(device).to(memory_format=torch.channels_last)
 
 
 def load_resnet(directory: str | Path) -> nn.Module:
@@ -138,12 +138,18 @@ def _number(value: object, least: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and least < value < math.inf
 
 
+def _cfg(network: nn.Module) -> dict[str, Any]:
+    """What timm says of a network: its architecture and how images are normalised for it."""
+    cfg: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # torch takes any attribute for a module
+    return cfg
+
+
 def _timm(directory: Path) -> nn.Module:
     import timm
 
     try:
         network = timm.create_model(f"local-dir:{directory}", pretrained=False)
-        check_input(network.pretrained_cfg)
+        check_input(_cfg(network))
         network.load_state_dict(load_file(directory / WEIGHTS))
     except FileNotFoundError:  # safetensors does not say of which file
         file = directory / WEIGHTS

@@ -51,6 +51,9 @@ class Adapt(nn.Module):
         size: height and width, or None to keep those of the images.
     """
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, mean: Sequence[float], std: Sequence[float], size: tuple[int, int] | None):
         super().__init__()
         ours, theirs, self.size = torch.tensor([MEAN, STD]), torch.tensor([mean, std]), size
