@@ -78,6 +78,7 @@ def _prepare(
 ) -> Callable[[], None]:
     device = images.device
     pairs = stack.enter_context(Pairs(device, wanted=beside and settings.side_by_side))
+    job.check(settings.accumulate)
     network = place(build(job.method, job.spec, job.spec.subnet_widths, job.heads, job.contrast), device, settings)
     stack.enter_context(batch_statistics(network))
     step = whole_step(job, images, Trainee(network, job.optimization, settings, pairs), pairs)

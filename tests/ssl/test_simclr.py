@@ -112,7 +112,7 @@ def test_two_processes_are_one_with_all_images(tmp_path):
     alone = linear()
     loss = losses(alone, slice(6))
     loss.backward()
-    mp.start_processes(_process, (str(tmp_path / "store"),), nprocs=2, start_method="fork")  # nothing to import anew
+    mp.start_processes(_process, (str(tmp_path / "store"),), nprocs=2, start_method="spawn")
     found = [torch.load(tmp_path / f"store.{rank}", weights_only=True) for rank in (0, 1)]
     torch.testing.assert_close((found[0][0] + found[1][0]) / 2, loss.detach())
     for _, gradient in found:

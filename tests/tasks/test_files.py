@@ -43,13 +43,13 @@ def aircraft(monkeypatch):
 def take(name: str, spec: TaskSpec) -> dict:
     """What stage `manifest` lists."""
     fetch(name, spec)
-    return look(name, spec).files
+    return look(name, spec).found
 
 
 def test_the_files_of_a_folder_are_found(root):
     files = ["pets/test/labels.csv", "pets/train/cat/1.jpg", "pets/train/dog/2.jpg"]
     found = look("pets", TaskSpec(source="folder", metric="top1"))
-    assert (found.section, found.name, found.root, list(found.files)) == ("tasks", "pets", root, files)
+    assert (found.section, found.name, found.root, list(found.found)) == ("tasks", "pets", root, files)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_make_repro_checks_runs_and_shows(checkout):
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
     result = subprocess.run(["make", "repro"], cwd=checkout, env=env, stdout=-1, text=True, check=True)
     lines = [line for line in result.stdout.splitlines() if line.startswith("python")]
-    steps = ("tools.recover", "tools.check", "tools.prune", "tools.refresh", "dvc repro", "tools.table")
+    steps = ("tools.recover", "tools.check", "tools.prune", "tools.refresh", "tools.repro", "tools.table")
     assert lines == [f"python -m {what}" for what in steps]
 
 
