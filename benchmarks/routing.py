@@ -35,13 +35,13 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
     """Run one search; `source` is a folder of prepared tasks, or "" for the corpus."""
     import torch
 
+    from sdr.base.progress import Progress
     from sdr.base.ranks import pick_device
     from sdr.corpus.store import ImageStore
     from sdr.evaluate.knn import Knn
     from sdr.nets.embed import Embedding, embed
     from sdr.route.bundle import open_bundle
     from sdr.route.prior import Clusters
-    from sdr.route.progress import Progress
     from sdr.route.search import Labelled, Search, search
     from sdr.tasks.task import Task
 
@@ -79,7 +79,7 @@ def solve(root: str, source: str, name: str, rows: int, params: dict, batch: int
         clusters,
         0,
         device,
-        Progress(None),
+        Progress(""),
     )
     if device.type == "cuda":
         torch.cuda.synchronize()

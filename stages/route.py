@@ -5,12 +5,12 @@ from sdr.base.errors import program
 from sdr.base.names import entry
 from sdr.base.outputs import digest, output_dir, write_json
 from sdr.base.params import load
+from sdr.base.progress import Progress
 from sdr.base.ranks import in_processes, pick_device
 from sdr.evaluate.knn import Knn
 from sdr.export.write import write_backbone
 from sdr.nets.embed import Embedding
 from sdr.route.bundle import open_bundle
-from sdr.route.progress import Progress
 from sdr.route.result import backbone_folder, in_words, members, write_result
 from sdr.route.search import Labelled, Search, search
 from sdr.tasks import in_corpus

@@ -5,8 +5,8 @@ from sdr.base.errors import program
 from sdr.base.names import entry
 from sdr.base.outputs import digest, output_dir, write_csv, write_json
 from sdr.base.params import load
+from sdr.base.progress import Progress
 from sdr.base.ranks import pick_device
-from sdr.detect.halving import forget
 from sdr.detect.params import Detector
 from sdr.detect.routing import search
 from sdr.detect.sets import DetectionSet, DetectionSpec
@@ -27,8 +27,8 @@ def main() -> None:
     data = DetectionSet.open(f"artifacts/detection/{name}")
     trained = TrainedSdr("artifacts/sdrnet", "artifacts/calibration", device)
     contents = digest(f"artifacts/detection/{name}", "artifacts/sdrnet", "artifacts/calibration")
-    resume = fingerprint(stage="route_detection", params=params, contents=contents, device=str(device))
-    found = search(trained.subnet, trained.n_subnets, data, detector, knn, seed, device, resume)
+    progress = Progress(fingerprint(stage="route_detection", params=params, contents=contents, device=str(device)))
+    found = search(trained.subnet, trained.n_subnets, data, detector, knn, seed, device, progress)
     paths = ["-".join(map(str, path_of(i, trained.spec.groups))) for i in range(trained.n_subnets)]
     choice = {"set": name, "subnet": found.winner, "path": paths[found.winner], **found.facts()}
     with output_dir(f"artifacts/route_detection/{name}") as out:
@@ -38,7 +38,7 @@ def main() -> None:
         (out / "backbone").mkdir()
         winner, size = trained.subnet(found.winner), params["embed"].side
         save_resnet(out / "backbone", winner, trained.spec, trained.widths, size)
-    forget(resume)
+    progress.remove()
     score = "the only candidate" if choice["ap"] is None else f"AP {choice['ap']:.2f} % on val"
     if choice["failed"]:
         score = "the best by its proxy score alone"

@@ -49,12 +49,12 @@ def run(args: argparse.Namespace) -> None:
     check_directory(args.out, args.force, onnx=args.onnx)
     from sdr.base.checkpoint import fingerprint
     from sdr.base.outputs import write_json
+    from sdr.base.progress import Progress
     from sdr.base.ranks import pick_device
     from sdr.export.write import write_backbone
     from sdr.nets.embed import Embedding
     from sdr.route.bundle import open_bundle
     from sdr.route.default import KNN
-    from sdr.route.progress import Progress
     from sdr.route.result import in_words, promise, scored, write_result
     from sdr.route.search import Labelled, search
     from sdr.tasks.class_folders import read_class_folders, without_copies

@@ -7,7 +7,6 @@ split "test" is never opened here.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,11 +15,11 @@ from tqdm import tqdm
 
 from sdr.base.checkpoint import States
 from sdr.base.errors import UserError
-from sdr.base.outputs import write_json
+from sdr.base.progress import Progress
 from sdr.base.randomness import numpy_rng
 from sdr.detect.coco_ap import measure
 from sdr.detect.finetune import FineTuning
-from sdr.detect.halving import Halving, folder, halve, read_record
+from sdr.detect.halving import Halving, compete
 from sdr.detect.params import Detector
 from sdr.detect.proxy import Proxy, evenly
 from sdr.detect.sets import Annotation, DetectionSet
@@ -64,7 +63,7 @@ class DetectionRouting:
             "failed": self.failed,
             "compared": [
                 {
-                    "iterations": rung.iterations,
+                    "iterations": rung.budget,
                     "candidates": len(rung.scores),
                     "spearman": _rounded(self._agreement(rung.scores)),
                 }
@@ -81,7 +80,7 @@ class DetectionRouting:
         An AP is empty where a sub-net was not trained so far.
         """
         by_proxy = _descending(self.proxy)
-        reached = {rung.iterations: rung.scores for rung in self.halving.rungs}
+        reached = {rung.budget: rung.scores for rung in self.halving.rungs}
         others = [i for i in by_proxy if i not in self.candidates]
         return [
             {
@@ -108,13 +107,13 @@ def search(
     knn: Knn,
     seed: int,
     device: torch.device,
-    name: str,
+    progress: Progress,
 ) -> DetectionRouting:
     """Choose among the sub-nets.
 
     Args:
         subnet: number → backbone with its batch-norm statistics, valid until the next call.
-        name: fingerprint of all this depends on, for going on after an interruption until `halving.forget(name)`.
+        progress: what an interrupted run of the same search has found; is added to.
 
     Raises:
         UserError: the set has too few boxes, or a sub-net's features are not finite.
@@ -123,7 +122,7 @@ def search(
     longest = routing.proxy_side * detector.max_size // detector.test_size  # the detector's own proportion
     pool = Proxy(data, routing.proxy_images, routing.proxy_side, longest, knn, device)
     truth = _compared_on(data, routing.val_images)
-    proxy = _proxy_scores(subnet, n_subnets, pool, folder(name) / "proxy.json")
+    proxy = _proxy_scores(subnet, n_subnets, pool, progress)
     arms = candidates(proxy, routing.keep, routing.explore, seed)
     failures: list[str] = []
     slower = detector
@@ -143,12 +142,12 @@ def search(
     failed = None
     for attempt in range(_ATTEMPTS):
         slower = detector.model_copy(update={"lr": detector.lr / 2**attempt})
-        result = halve(arms, routing.rungs, routing.survivors, advance, f"{name}/rate{attempt}" if attempt else name)
+        result = compete(arms, routing.rungs, routing.survivors, advance, progress, f"rate {slower.lr:g}")
         if result.winner is not None or not result.rungs:
             break
         last = f"; {failures[-1]}" if failures else ""  # none if all of them failed before an interruption
         failed = (
-            f"every candidate diverged by iteration {result.rungs[-1].iterations}, at last at a learning rate of "
+            f"every candidate diverged by iteration {result.rungs[-1].budget}, at last at a learning rate of "
             f"{slower.lr:g}; lower `lr` of this set's detector in params.yaml ({detector.lr:g}){last}"
         )
     if result.winner is not None:
@@ -186,16 +185,16 @@ def _compared_on(data: DetectionSet, count: int) -> list[Annotation]:
     return truth
 
 
-def _proxy_scores(subnet: Callable[[int], nn.Module], n_subnets: int, pool: Proxy, record: Path) -> np.ndarray:
-    """The score of each sub-net, going on from those in the file `record`."""
-    scores: list[float] = read_record(record) or []
+def _proxy_scores(subnet: Callable[[int], nn.Module], n_subnets: int, pool: Proxy, progress: Progress) -> np.ndarray:
+    """The score of each sub-net, going on from those that are known."""
+    scores: list[float] = progress.get("proxy") or []
     left = range(len(scores), n_subnets)
     for i in tqdm(left, "proxy", n_subnets, initial=len(scores), unit="sub-net", disable=None):
         try:
             scores.append(pool.score(subnet(i)))
         except UserError as error:
             raise UserError(f"sub-net {i}: {error}") from None
-        write_json(record, scores)
+        progress.put("proxy", scores)
     return np.array(scores)
 
 

@@ -23,6 +23,7 @@ import torch
 
 from sdr.base.outputs import output_file, write_json
 from sdr.base.params import load
+from sdr.base.progress import Progress
 from sdr.base.randomness import numpy_rng
 from sdr.evaluate.knn import Knn, leave_one_out
 from sdr.experiments.collect import facts
@@ -30,7 +31,6 @@ from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.paths import path_of
 from sdr.route.bundle import SEAL, open_bundle
 from sdr.route.parts import Parts
-from sdr.route.progress import Progress
 from sdr.route.race import race
 from sdr.route.sample import balanced_order
 from sdr.route.score import Score
@@ -139,7 +139,7 @@ def measure(
         for name, (score, halving) in searches.items():
             replay = Replay(features, parts, groups)
             if halving:
-                rounds = race(range(len(full)), order, targets, replay, score, halving, seed, Progress(None))
+                rounds = race(range(len(full)), order, targets, replay, score, halving, seed, Progress(""))
             chosen = best(rounds[-1].scores)[0] if halving else few_then_all(replay, order, targets, score, full)
             found[name]["regret"].append(float(full.max() - full[chosen]))
             found[name]["times_fewer_macs"].append(replay.exhaustive / replay.cost["macs"])

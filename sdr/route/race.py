@@ -1,14 +1,14 @@
 """Successive halving over images: all candidates on a few, the best of them on more, until one is clearly ahead."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
+from sdr.base.halving import Rung, Scores, halve
 from sdr.base.params import Section
-from sdr.route.progress import Progress
+from sdr.base.progress import Progress
 from sdr.route.score import Score
 from sdr.route.tree import Embedder
 
@@ -28,14 +28,15 @@ class Halving(Section):
     keep: float = Field(gt=0, lt=1)
     """Share of the candidates that go on to it."""
 
-
-@dataclass(frozen=True)
-class Round:
-    """Scores of the candidates of one round, on the first `images` of the order."""
-
-    images: int
-    scores: dict[int, float]
-    separated: bool  # the leader is ahead of every other in 95 % of the bootstrap resamples
+    def schedule(self, candidates: int, images: int, n_classes: int) -> Iterator[tuple[int, int]]:
+        """(images, how many candidates go on) of each round, up to all `images`."""
+        now = min(images, max(self.least, self.per_class * n_classes))
+        while True:
+            candidates = max(1, round(self.keep * candidates))
+            yield now, candidates
+            if now == images:
+                return
+            now = min(images, max(now + 1, int(now * self.growth)))
 
 
 def race(
@@ -47,13 +48,14 @@ def race(
     params: Halving,
     seed: int,
     progress: Progress,
-) -> list[Round]:
-    """Return the rounds; the leader of the last is the winner.
+) -> list[Rung]:
+    """Return the rounds, their budgets in images; the leader of the last is the winner.
 
-    An image is shown to a candidate once: later rounds add images.
+    An image is shown to a candidate once: later rounds add images. The last round is the one whose leader is ahead of every
+    other in 95 % of the bootstrap resamples.
 
     Args:
-        candidates: numbers of sub-nets.
+        candidates: numbers of sub-nets, increasing.
         order: the training images, in the order in which they are taken.
         targets: of all training images, int64 N or bool N×C.
         embed: features of sub-nets on rows of the training images.
@@ -62,46 +64,28 @@ def race(
         seed: of the bootstrap.
         progress: holds the rounds that an earlier, interrupted run finished; is given the new ones.
     """
-    rounds, seen = _finished(progress, embed), 0
     features: dict[int, np.ndarray] = {}
-    while not rounds or _goes_on(rounds[-1], len(order)):
-        if rounds:
-            best = sorted(rounds[-1].scores, key=lambda i: (-rounds[-1].scores[i], i))
-            candidates = best[: max(1, round(params.keep * len(best)))]
-            images = min(len(order), max(rounds[-1].images + 1, int(rounds[-1].images * params.growth)))
-        else:
-            images = min(len(order), max(params.least, params.per_class * score.n_classes))
-        bar = tqdm(
-            embed(candidates, order[seen:images]),
-            f"round {len(rounds) + 1}, {images:,} images",
-            len(candidates),
-            unit=" sub-nets",
-            disable=None,
-        )
-        new = dict(bar)
-        features = {i: np.concatenate([features[i], new[i]]) if seen else new[i] for i in candidates}
+    seen, separated = 0, False
+
+    def scored(numbers: Sequence[int], images: int) -> Scores:
+        nonlocal features, seen, separated
+        if kept := progress.get(f"{images} images"):
+            embed.cost, separated = {name: kept[name] for name in embed.cost}, kept["separated"]
+            return {int(i): value for i, value in kept["scores"].items()}
+        shown = embed(numbers, order[seen:images])
+        new = dict(tqdm(shown, f"{images:,} images", len(numbers), unit=" sub-nets", disable=None))
+        features = {i: np.concatenate([features[i], new[i]]) if seen else new[i] for i in numbers}
         seen, y = images, targets[order[:images]]
-        found = {i: score(features[i], y) for i in sorted(candidates)}
-        rounds.append(Round(images, found, _separated(found, features, y, score, seed)))
-        progress.put(f"round {len(rounds)}", asdict(rounds[-1]) | embed.cost)
-    return rounds
+        found = {i: score(features[i], y) for i in sorted(numbers)}
+        separated = _separated(found, features, y, score, seed)
+        progress.put(f"{images} images", {"scores": found, "separated": separated} | embed.cost)
+        return found
+
+    schedule = params.schedule(len(candidates), len(order), score.n_classes)
+    return halve(candidates, schedule, scored, lambda rung, left: separated)
 
 
-def _finished(progress: Progress, embed: Embedder) -> list[Round]:
-    rounds: list[Round] = []
-    while found := progress.get(f"round {len(rounds) + 1}"):
-        rounds.append(Round(found["images"], {int(i): v for i, v in found["scores"].items()}, found["separated"]))
-        embed.cost = {name: found[name] for name in embed.cost}
-    return rounds
-
-
-def _goes_on(last: Round, n: int) -> bool:
-    return len(last.scores) > 1 and last.images < n and not last.separated
-
-
-def _separated(
-    found: dict[int, float], features: dict[int, np.ndarray], y: np.ndarray, score: Score, seed: int
-) -> bool:
+def _separated(found: Scores, features: dict[int, np.ndarray], y: np.ndarray, score: Score, seed: int) -> bool:
     """Whether the leader beats each rival in most paired resamples; the closest rivals are asked first."""
     leader, *rivals = sorted(found, key=lambda i: (-found[i], i))
     if not rivals:

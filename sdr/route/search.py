@@ -14,7 +14,9 @@ from pydantic import Field, PositiveInt
 from torch import nn
 from tqdm import tqdm
 
+from sdr.base.halving import Rung, ranking
 from sdr.base.params import Section
+from sdr.base.progress import Progress
 from sdr.evaluate.knn import Knn
 from sdr.nets.embed import Embedding, embed
 from sdr.route.candidates import Choice, Kind, backbone_of, candidates
@@ -22,8 +24,7 @@ from sdr.route.choose import Selection
 from sdr.route.decide import Decision, decide, folds_of
 from sdr.route.judge import Judge, Judged
 from sdr.route.prior import Clusters
-from sdr.route.progress import Progress
-from sdr.route.race import Halving, Round, race
+from sdr.route.race import Halving, race
 from sdr.route.sample import balanced_order
 from sdr.route.score import Score, ScoreName
 from sdr.route.trained import TrainedSdr
@@ -150,7 +151,7 @@ def search(
         rows = order[:images]
         return score(embed(network, task.images[rows], show, device), task.targets[rows])
 
-    decided = np.sort(order[: rounds[-1].images])  # the images that decide
+    decided = np.sort(order[: rounds[-1].budget])  # the images that decide
     on_these = judge.on(decided)
 
     def judged(choice: Choice) -> Judged:
@@ -159,13 +160,12 @@ def search(
             seen[choice] = on_these(embed(backbone, task.images[decided], show, device))
         return seen[choice]
 
-    base = {n: reference(baseline, n) for n in sorted({found.images for found in rounds})}
-    last: dict[int, Round] = {i: found for found in rounds for i in found.scores}
-    ranked = sorted(last, key=lambda i: (-last[i].images, -last[i].scores[i], i))
+    base = {n: reference(baseline, n) for n in sorted({found.budget for found in rounds})}
+    last: dict[int, Rung] = {i: found for found in rounds for i in found.scores}
     return Ranking(
-        [Candidate(i, last[i].scores[i], base[last[i].images], last[i].images) for i in ranked],
-        reference(trained.supernet(), rounds[-1].images),
-        base[rounds[-1].images],
+        [Candidate(i, last[i].scores[i], base[last[i].budget], last[i].budget) for i in ranking(rounds)],
+        reference(trained.supernet(), rounds[-1].budget),
+        base[rounds[-1].budget],
         embedder.cost["macs"] + looked,
         embedder.full * len(order) * trained.n_subnets,
         embedder.cost["forwards"],
@@ -193,7 +193,7 @@ def _all(
     seen: dict[Choice, Judged],
     embedder: Embedder,
     progress: Progress,
-) -> Round:
+) -> Rung:
     """Judge sub-nets on all images, into `seen`; those that an interrupted run scored are not scored again."""
     known: dict[int, float] = {}
     if kept := progress.get("scores"):
@@ -205,4 +205,4 @@ def _all(
         found = seen[Choice("subnets", i)] = judge(features)
         known[i] = float(found.values[judge.score.name][0])
         progress.put("scores", {"scores": known, **embedder.cost})
-    return Round(len(order), {i: known[i] for i in numbers}, False)
+    return Rung(len(order), {i: known[i] for i in sorted(numbers, key=lambda i: (-known[i], i))})

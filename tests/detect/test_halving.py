@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdr.detect.halving import folder, forget
-from sdr.detect.halving import halve as halve_and_keep
+from sdr.base.progress import Progress
+from sdr.detect.halving import compete
 
 FAILED = -math.inf
 
 
 def halve(arms, iterations, survivors, advance, name):
     """A whole search; its records are deleted at the end."""
-    result = halve_and_keep(arms, iterations, survivors, advance, name)
-    forget(name)
+    progress = Progress(name)
+    result = compete(arms, iterations, survivors, advance, progress)
+    progress.remove()
     return result
 
 
@@ -119,7 +120,7 @@ def test_interrupted_in_any_iteration_it_goes_on_to_the_same_end(scratch):
         assert first.scored + rest.scored == whole.scored  # no (arm, rung) twice
         repeated = len(first.trained) + len(rest.trained) - len(whole.trained)
         assert 0 <= repeated <= 4  # what the interrupted arm had done since its last save
-    assert list(scratch.iterdir()) == []
+    assert not scratch.exists() or list(scratch.iterdir()) == []
 
 
 def test_interrupted_in_any_write_it_goes_on_to_the_same_end(scratch, monkeypatch):
@@ -147,7 +148,7 @@ def test_interrupted_in_any_write_it_goes_on_to_the_same_end(scratch, monkeypatc
                 monkeypatch.setattr(os, "replace", replace)
                 assert halve(*RACE, rest, "part") == expected
                 assert len(first.trained) + len(rest.trained) - len(whole.trained) <= 4
-            assert list(scratch.iterdir()) == []
+            assert not scratch.exists() or list(scratch.iterdir()) == []
 
 
 def test_a_second_interruption_does_no_harm():
@@ -171,7 +172,7 @@ def test_states_of_arms_that_are_out_are_deleted(scratch):
     halve(range(8), [5, 12, 24], [3, 2], Watched(lambda arm, t: (arm * 5) % 8), "x")
     assert all(len(states) <= 3 for states in seen)  # of the arms before; with the arm in training 4
     assert sorted(seen[8]) == [1, 3, 6]  # the three best of 8 go on: 3·5, 6·5 and 1·5 modulo 8 are 7, 6 and 5
-    assert list(scratch.iterdir()) == []
+    assert not scratch.exists() or list(scratch.iterdir()) == []
 
 
 def test_one_arm_costs_nothing():
@@ -191,16 +192,16 @@ def test_failed_arms_never_go_on_and_the_last_one_standing_is_not_trained_on():
 def test_when_all_fail_there_is_no_winner_and_nothing_is_left(scratch):
     result = halve(range(3), [5, 10], [2], Toys(lambda arm, t: FAILED), "x")
     assert result.winner is None and set(result.rungs[0].scores.values()) == {FAILED}
-    assert list(scratch.iterdir()) == []
+    assert not scratch.exists() or list(scratch.iterdir()) == []
 
 
 def test_a_finished_search_is_there_until_it_is_forgotten():
     """Its result may have been lost on the way to the disk."""
-    first = halve_and_keep(*RACE, Toys(noisy), "x")
+    first = compete(*RACE, Toys(noisy), Progress("x"))
     again = Toys(noisy)
-    assert halve_and_keep(*RACE, again, "x") == first and again.scored == []
-    forget("x")
-    assert not folder("x").exists()
+    assert compete(*RACE, again, Progress("x")) == first and again.scored == []
+    Progress("x").remove()
+    assert not Progress("x").folder.exists()
     halve(*RACE, again, "x")
     assert len(again.scored) == sum(len(rung.scores) for rung in first.rungs)
 
@@ -213,14 +214,34 @@ def test_another_name_starts_anew():
 
 
 def test_unreadable_scores_are_named_and_it_starts_anew(scratch, capsys):
-    (scratch / "x").mkdir()
-    (scratch / "x/scores.json").write_text("{")
+    (scratch / "searches/x").mkdir(parents=True)
+    (scratch / "searches/x/progress.json").write_text("{")
     toys = Toys(noisy)
     assert halve(*RACE, toys, "x").iterations == len(toys.trained)
-    assert "scores.json: not readable" in capsys.readouterr().out
+    assert "progress.json: not readable" in capsys.readouterr().out
 
 
 def test_scores_on_disk_are_plain_json(scratch):
     with pytest.raises(KeyboardInterrupt):
         halve(*RACE, Toys(lambda arm, t: FAILED if arm == 1 else arm / 3, fuse=9), "x")
-    assert json.loads((scratch / "x/scores.json").read_text()) == {"3": {"3": 1.0, "1": None}}
+    assert json.loads(Progress("x").folder.joinpath("progress.json").read_text()) == {
+        "race, to iteration 3": {"3": 1.0, "1": None}
+    }
+
+
+def test_the_result_is_that_recorded_before_the_two_halvings_were_one():
+    found = halve(*RACE, Toys(noisy), "x")
+    assert (found.winner, found.ranking) == (4, [4, 2, 5, 1, 0, 3])
+    assert [(rung.budget, list(rung.scores.items())) for rung in found.rungs] == [
+        (3, [(2, 21), (5, 19), (1, 14), (4, 12), (0, 7), (3, 5)]),
+        (8, [(4, 16), (2, 2), (5, FAILED), (1, FAILED)]),
+        (15, [(4, 17), (2, 3)]),
+    ]
+    ties = halve(range(9), [2, 4, 9, 20], [6, 3, 2], Toys(lambda arm, t: (arm * 7 + t * 3) % 5), "x")
+    assert ties.ranking == [1, 6, 3, 8, 0, 4, 5, 2, 7]
+    assert [list(rung.scores) for rung in ties.rungs] == [
+        [4, 1, 6, 3, 8, 0, 5, 2, 7],
+        [1, 6, 3, 8, 0, 4],
+        [1, 6, 3],
+        [1, 6],
+    ]

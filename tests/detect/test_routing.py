@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdr.base.errors import UserError
+from sdr.base.progress import Progress
 from sdr.detect import routing as detection
 from sdr.detect.finetune import FineTuning, detect
-from sdr.detect.halving import forget
 from sdr.detect.params import Routing
 from sdr.detect.proxy import Proxy
 from sdr.detect.routing import candidates, search, spearman
@@ -61,8 +61,9 @@ def run(subnets=None, data=None, name="toys", seed=0, **changes):
     routing = Routing(**(ROUTING | {k: changes.pop(k) for k in list(changes) if k in ROUTING}))
     subnets = subnets or Template(6)
     params = detector(**(SMALL | changes), routing=routing)
-    found = search(subnets, len(subnets.states), data or Toys(), params, KNN, seed, CPU, name)
-    forget(name)
+    progress = Progress(name)
+    found = search(subnets, len(subnets.states), data or Toys(), params, KNN, seed, CPU, progress)
+    progress.remove()
     return found
 
 
@@ -131,13 +132,13 @@ def test_the_race_is_that_of_single_fine_tunes(monkeypatch):
     monkeypatch.setattr(detection, "measure", lambda rules, *rest: sensitive(*rest))
     found = run(data=data)
     params = detector(**SMALL, routing=Routing(**ROUTING))
-    assert [rung.iterations for rung in found.halving.rungs] == [1, 2, 4]
+    assert [rung.budget for rung in found.halving.rungs] == [1, 2, 4]
     assert set(found.halving.rungs[0].scores) == set(found.candidates)
     for rung in found.halving.rungs:
         for arm, ap in rung.scores.items():
             if arm not in trained:
                 trained[arm] = FineTuning(backbone(seed=arm), data, "train", params, 0, CPU, decay=False)
-            trained[arm].advance(rung.iterations)
+            trained[arm].advance(rung.budget)
             boxes = detect(trained[arm].model, data, truth, params, CPU)
             assert ap == sensitive(truth, boxes, 3)["ap_present"] > 0
     scores = [score for rung in found.halving.rungs for score in rung.scores.values()]

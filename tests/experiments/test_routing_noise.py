@@ -8,12 +8,12 @@ import pytest
 from scipy.stats import ttest_rel
 
 from sdr.base.params import load
+from sdr.base.progress import Progress
 from sdr.evaluate.knn import Knn
 from sdr.experiments import routing_noise
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.route.bundle import open_bundle
 from sdr.route.parts import Parts
-from sdr.route.progress import Progress
 from sdr.route.sample import balanced_order
 from sdr.route.score import Score
 from sdr.route.search import Labelled, Search, search
@@ -131,7 +131,7 @@ def test_the_program_on_toys(root, tmp_path, monkeypatch):
 
     def solve(method, seed):
         route = params["route"].model_copy(update={"method": method, "score": "knn", "prior": 1.0})
-        shown = (params["knn"], params["embed"], bundle.clusters, seed, CPU, Progress(None))
+        shown = (params["knn"], params["embed"], bundle.clusters, seed, CPU, Progress(""))
         return search(bundle.trained, bundle.baseline, task, route, *shown)
 
     full, halving = {c.subnet: c.score for c in solve("tree", 0).candidates}, stripes["searches"]["halving"]

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from sdr.base.errors import UserError
+from sdr.base.progress import Progress
 from sdr.nets.calibrate import statistics
 from sdr.nets.embed import embed
 from sdr.route.candidates import Choice, backbone_of, candidates
 from sdr.route.choose import NO_EVIDENCE, TAKE_IT
 from sdr.route.prior import Clusters
-from sdr.route.progress import Progress
 from sdr.route.search import Search, search
 from tests.route.test_search import KNN, TASK
 from tests.route.toys import CHOICE, CPU, SHOW, make_trained
@@ -70,7 +70,7 @@ def run(trained, **changes):
         CLUSTERS,
         0,
         CPU,
-        Progress(None),
+        Progress(""),
     )
 
 

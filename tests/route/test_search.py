@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 
+from sdr.base.progress import Progress
 from sdr.evaluate.knn import Knn
 from sdr.nets.embed import embed
 from sdr.route.prior import Clusters
-from sdr.route.progress import Progress
 from sdr.route.race import Halving
 from sdr.route.score import Score
 from sdr.route.search import Search, search
@@ -30,7 +30,7 @@ def run(trained, source="common", progress=None, **changes):
         **{"method": "exhaustive", "score": "knn", "prior": 1.0, "top_m": 1, "halving": HALVING} | CHOICE | changes
     )
     baseline = copy.deepcopy(trained["cluster"].subnet(7))  # any backbone of 16 features
-    progress = progress or Progress(None)
+    progress = progress or Progress("")
     return search(trained[source], baseline, TASK, params, KNN, SHOW, CLUSTERS, 0, CPU, progress)
 
 
@@ -105,7 +105,7 @@ def test_interrupted_it_goes_on_to_the_same_result(trained, method, stop, tmp_pa
 
 def test_unreadable_progress_starts_anew(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SDR_SCRATCH", str(tmp_path))
-    (tmp_path / "route").mkdir()
-    (tmp_path / "route/x.json").write_text("{")
+    (tmp_path / "searches/x").mkdir(parents=True)
+    (tmp_path / "searches/x/progress.json").write_text("{")
     assert run(trained, progress=Progress("x")).candidates == run(trained).candidates
     assert "not readable; the search starts anew" in capsys.readouterr().out
