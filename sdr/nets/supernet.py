@@ -10,7 +10,7 @@ touches W_i and nothing else.
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from sdr.nets.paths import N_STAGES, subnet_of
 
 N = TypeVar("N", bound=nn.Module)
 Path = tuple[int, ...]
+Own = Literal["none", "affine", "all"]  # what each sub-net has for itself, not as slices of W_0's
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,28 @@ def fill(supernet: nn.Module, subnet: nn.Module, spec: Backbone) -> None:
         whole.copy_(part)
 
 
-def norms_of_their_own(template: nn.Module, n_subnets: int) -> dict[str, Tensor]:
-    """Room for batch-norm affine parameters of each sub-net's own, to be a super-net's `own_affine`: name of each weight and
-    bias of the batch norms in a `backbone` → `n_subnets×C`, and "started", `n_subnets` bool: whether a sub-net has any yet; until
-    it is checked in for the first time it has W_0's.
+def of_their_own(template: nn.Module, n_subnets: int, which: Own) -> dict[str, Tensor] | None:
+    """Room for parameters of each sub-net's own, to be a super-net's `own`.
+
+    Args:
+        template: a network of a sub-net's widths.
+        which: `affine`, scale and shift of the batch norms in each `backbone`; `all`, every parameter, the heads' too, so that
+            sub-nets are separate networks which share nothing; `none`.
+
+    Returns:
+        name of a parameter → `n_subnets×…` of its shape, and "started", `n_subnets` bool: whether a sub-net has any yet; until it is
+        checked in for the first time it has W_0's. None for `none`.
     """
-    norms = nn.modules.batchnorm._BatchNorm
+    if which == "none":
+        return None
+    norms, parameters = nn.modules.batchnorm._BatchNorm, dict(template.named_parameters())
     names = [
-        f"{name}.{kind}"
-        for name, module in template.named_modules()
-        if isinstance(module, norms) and "backbone" in name.split(".")
-        for kind in ("weight", "bias")
+        name
+        for name in parameters
+        if which == "all"
+        or isinstance(template.get_submodule(name.rpartition(".")[0]), norms)
+        and "backbone" in name.split(".")
     ]
-    parameters = dict(template.named_parameters())
     own = {name: parameters[name].detach().new_zeros(n_subnets, *parameters[name].shape) for name in names}
     return own | {"started": torch.zeros(n_subnets, dtype=torch.bool)}
 
@@ -119,8 +129,7 @@ class SubNets(Generic[N]):
     """Checks sub-nets out of a super-net into a template, and in again.
 
     Args:
-        supernet: W_0. If it has `own_affine` (`norms_of_their_own`), that is where these parameters of a sub-net are, in place
-            of W_0's slices.
+        supernet: W_0. If it has `own` (`of_their_own`), that is where these parameters of a sub-net are, in place of W_0's slices.
         template: the same network at a sub-net's widths.
         spec: the widths.
         optimizers: the super-net's and the template's optimizer (the same class, parameters in the same order);
@@ -128,7 +137,7 @@ class SubNets(Generic[N]):
         only: names of parameters; others are left alone. None: all.
 
     Attributes:
-        own_state: of the optimizer, for `own_affine`: name and key → `n_subnets×C`.
+        own_state: of the optimizer, for `own`: name and key → `n_subnets×…`.
     """
 
     def __init__(
@@ -140,18 +149,18 @@ class SubNets(Generic[N]):
         only: Container[str] | None = None,
     ):
         self.template, self._groups = template, spec.groups
-        self._own: dict[str, Tensor] = getattr(supernet, "own_affine", None) or {}
+        self._own: dict[str, Tensor] = getattr(supernet, "own", None) or {}
         self.own_state: dict[str, Tensor] = {}
         axes = split_axes(template, spec)
         self._tensors: _Sliced = {}
-        self._norms: _Sliced = {}  # what `own_affine` replaces
+        self._replaced: _Sliced = {}  # what `own` replaces
         self._rows: list[tuple[Tensor, Tensor]] = []  # ... by a row of each of these
         self._slices: dict[tuple, tuple[list[Tensor], list[Tensor]]] = {}  # by stages and the groups taken there
         for (name, whole), part in zip(supernet.named_parameters(), template.parameters(), strict=True):
             if only is not None and name not in only:
                 continue
             split = axes.get(name, (None,) * whole.ndim)
-            tensors = self._norms if name in self._own else self._tensors
+            tensors = self._replaced if name in self._own else self._tensors
             same = tensors.setdefault(tuple(axis.stage for axis in split if axis), [])
             same.append((whole, part, split))
             if name in self._own:
@@ -174,7 +183,7 @@ class SubNets(Generic[N]):
         if self._own and self._own["started"][number]:
             torch._foreach_copy_([part for _, part in self._rows], [rows[number] for rows, _ in self._rows])
         else:
-            for whole, part in self._of(self._norms, path):
+            for whole, part in self._of(self._replaced, path):
                 torch._foreach_copy_(part, whole)
         return self.template
 

@@ -20,7 +20,7 @@ from sdr.base.outputs import sha256, write_json
 from sdr.nets.folder import load_backbone
 from sdr.route.prior import Clusters
 from sdr.route.trained import TrainedSdr
-from sdr.ssl.folder import OWN_AFFINE
+from sdr.ssl.folder import OWN as OWN_FILE
 
 FORMAT = 2  # of the folders and the seal
 SEAL = "calibration/seal.json"
@@ -32,7 +32,7 @@ FILES = (
     ),
     *(f"calibration/{file}" for file in ("bn.safetensors", "meta.json", "places.safetensors")),
 )
-OWN = f"sdrnet/{OWN_AFFINE}"  # where sub-nets have batch norms of their own
+OWN = f"sdrnet/{OWN_FILE}"  # where sub-nets have parameters of their own
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class TrainedSdr:
 
     Attributes:
         n_subnets: how many were trained.
-        common: whether all statistics come from the same images, and batch norms are W_0's, so that sub-nets agree as far as
+        common: whether all statistics come from the same images, and all weights are W_0's, so that sub-nets agree as far as
             their paths do.
         source: where the statistics of sub-nets come from: "cluster", each its own, or "common".
 
@@ -58,7 +58,7 @@ class TrainedSdr:
             if len(self._statistics["subnets"]) != self.n_subnets:
                 raise UserError(f"{file}: does not belong to {directory}; run the stage calibrate")
             self.source = json.loads(meta.read_text())["source"]
-            self.common = self.source == "common" and network.own_affine is None
+            self.common = self.source == "common" and network.own is None
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -15,21 +15,21 @@ from sdr.nets.heads import Heads
 from sdr.ssl.method import build
 from sdr.ssl.simsiam import SimSiam
 
-OWN_AFFINE = "own_affine.safetensors"  # batch norms' affine parameters of each sub-net's own, where there are any
+OWN = "own.safetensors"  # parameters of each sub-net's own, where there are any
 
 
 def save_network(directory: Path, network: SimSiam, spec: Backbone, heads: Heads, **facts: object) -> None:
     """Write the super-net `network` of widths `spec` and its heads into `directory`; `facts` go into the config."""
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_file(state, directory / "model.safetensors")
-    if network.own_affine is not None:
-        save_file(network.own_affine, directory / OWN_AFFINE)
+    if network.own is not None:
+        save_file(network.own, directory / OWN)
     config = {
         "method": network.method,
         "backbone": spec.model_dump(),
         "heads": heads.model_dump(),
         "parameters": {"supernet": count(network.backbone)},
-        "own_affine": network.own_affine is not None,
+        "own": network.own is not None,
         "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "torchvision", "timm")},
         **facts,
     }
@@ -48,8 +48,8 @@ def load_network(directory: str | Path, device: torch.device | None = None) -> t
         spec, heads = Backbone(**config["backbone"]), Heads(**config["heads"])
         network = build(config["method"], spec, spec.supernet_widths, heads)
         network.load_state_dict(load_file(directory / "model.safetensors"))
-        if config.get("own_affine"):
-            network.own_affine = load_file(directory / OWN_AFFINE, device=str(device or "cpu"))
+        if config.get("own"):
+            network.own = load_file(directory / OWN, device=str(device or "cpu"))
     except FileNotFoundError as error:
         raise UserError(f"{error.filename or directory}: not found; run the stage that writes {directory}") from None
     except (KeyError, RuntimeError, ValueError) as error:

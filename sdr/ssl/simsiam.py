@@ -14,7 +14,7 @@ class SimSiam(nn.Module):
 
     method: ClassVar[str] = "simsiam"
     fixed_predictor_lr: ClassVar[bool] = True  # the predictor's learning rate does not decay (section 4.2)
-    own_affine: dict[str, Tensor] | None = None  # of a super-net: `sdr.nets.supernet.norms_of_their_own`
+    own: dict[str, Tensor] | None = None  # of a super-net: `sdr.nets.supernet.of_their_own`
 
     def __init__(self, spec: Backbone, widths: tuple[int, ...], heads: Heads):
         super().__init__()

@@ -88,7 +88,7 @@ def sdr(params: Sdr, common: Common, assignment: np.ndarray, n_subnets: int) -> 
         distillation=params.distillation,
         init=params.init,
         teacher=params.teacher,
-        own_affine=params.own_affine,
+        own=params.own,
         log_every=params.log_every,
     )
 

@@ -10,7 +10,7 @@ from sdr.base.errors import UserError
 from sdr.base.randomness import derive
 from sdr.base.ranks import world
 from sdr.nets.paths import path_of
-from sdr.nets.supernet import SubNets, fill, norms_of_their_own
+from sdr.nets.supernet import SubNets, fill, of_their_own
 from sdr.ssl.folder import load_network
 from sdr.ssl.method import build
 from sdr.ssl.simsiam import SimSiam
@@ -54,8 +54,8 @@ class Networks:
         ]
         if job.init == "baseline":
             fill(networks[0], baseline, job.spec)
-        if job.own_affine:
-            networks[0].own_affine = norms_of_their_own(networks[1], job.schedule.n_subnets)
+        if job.subsets:
+            networks[0].own = of_their_own(networks[1], job.schedule.n_subnets, job.own)
         w0, *sub = (Trainee(network, job.optimization, settings, pairs) for network in networks)
         if state:  # before sub-nets look for the momentum: loading makes it anew
             w0.network.load_state_dict(state["supernet"])
@@ -63,7 +63,7 @@ class Networks:
         if not sub:
             return cls(job, w0)
         subnets = SubNets(w0.network, sub[0].network, job.spec, (w0.optimizer, sub[0].optimizer))
-        for own, kept in ((w0.network.own_affine, "own"), (subnets.own_state, "own_state")) if state else ():
+        for own, kept in ((w0.network.own, "own"), (subnets.own_state, "own_state")) if state else ():
             for name, value in (own or {}).items():
                 value.copy_(state[kept][name])
         teacher = w0
@@ -99,8 +99,8 @@ class Networks:
         return outcome
 
     def state(self) -> dict:
-        """What a checkpoint holds: sub-nets are slices of W_0, but for batch norms of their own."""
-        own = self.w0.network.own_affine or {}
+        """What a checkpoint holds: sub-nets are slices of W_0, but for what is their own."""
+        own = self.w0.network.own or {}
         state = {"supernet": self.w0.network.state_dict(), "optimizer": self.w0.optimizer.state_dict()}
         return state | ({"own": own, "own_state": self.subnets.own_state} if own else {})
 
@@ -111,7 +111,7 @@ class Networks:
             return network
         plain = build(job.method, job.spec, job.spec.supernet_widths, job.heads)
         plain.load_state_dict(network.state_dict())
-        plain.own_affine = network.own_affine
+        plain.own = network.own
         return plain.to(next(network.parameters()).device, memory_format=torch.channels_last)
 
 

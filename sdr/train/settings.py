@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from sdr.base.params import Section
 from sdr.corpus.parts import PartName
 from sdr.nets.backbone import Width
+from sdr.nets.supernet import Own
 from sdr.train.optimizers import Optimization
 from sdr.train.schedule import Subsets
 from sdr.train.step import Distillation
@@ -31,7 +32,7 @@ class Sdr(Section):
     optimization: Optimization
     init: Init
     teacher: Source
-    own_affine: bool
+    own: Own
     first_phase: float = Field(ge=0, lt=1)
     phase_growth: PositiveFloat = Field(le=1e3)
     w0_share: float = Field(ge=0, lt=1)

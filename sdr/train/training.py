@@ -9,6 +9,7 @@ from sdr.base.errors import UserError
 from sdr.base.ranks import world
 from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
+from sdr.nets.supernet import Own
 from sdr.ssl.byol import Target
 from sdr.ssl.method import CLASSES, Method
 from sdr.ssl.simclr import Contrast
@@ -31,7 +32,7 @@ class Training:
         subsets: the image indices of D_1 … D_k, a sub-net each; D_0 is the union of all images.
         images: N, the size of D_0.
         init: what weights start from; `baseline`: every path of the super-net computes what the baseline does.
-        own_affine: each sub-net has the affine parameters of its batch norms for itself, not as slices of W_0's.
+        own: what each sub-net has for itself, not as slices of W_0's.
         teacher: which network the sub-nets are distilled from: W_0 as it is then, or the baseline as it is.
     """
 
@@ -50,7 +51,7 @@ class Training:
     distillation: Distillation | None = None
     init: Init = "random"
     teacher: Source = "supernet"
-    own_affine: bool = False
+    own: Own = "none"
     log_every: int = 10
 
     @property

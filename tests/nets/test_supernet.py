@@ -14,7 +14,7 @@ from sdr.nets.backbone import Backbone, resnet
 from sdr.nets.calibrate import calibrate
 from sdr.nets.heads import Heads
 from sdr.nets.paths import N_STAGES
-from sdr.nets.supernet import Axis, SubNets, blocks, fill, norms_of_their_own, split_axes
+from sdr.nets.supernet import Axis, SubNets, blocks, fill, of_their_own, split_axes
 from sdr.ssl.byol import Byol
 from sdr.ssl.simsiam import SimSiam
 
@@ -347,7 +347,7 @@ def test_norms_of_their_own_touch_nobody_elses():
     """A sub-net starts with W_0's; once it is checked in its scale, shift and their momentum are its alone."""
     spec = make_spec()
     supernet, template = (SimSiam(spec, w, HEADS) for w in (spec.supernet_widths, spec.subnet_widths))
-    supernet.own_affine = norms_of_their_own(template, spec.n_paths)
+    supernet.own = of_their_own(template, spec.n_paths, "affine")
     optimizers = [torch.optim.SGD(n.parameters(), lr=0.1, momentum=0.9) for n in (supernet, template)]
     for network, optimizer in zip((supernet, template), optimizers):
         for p in network.parameters():
@@ -371,5 +371,5 @@ def test_norms_of_their_own_touch_nobody_elses():
     assert (norm == 3).all() and (buffer() == -3).all()
     subnets.check_out((2, 1, 0, 2))
     assert torch.equal(norm, before) and torch.equal(buffer(), momentum)
-    assert supernet.own_affine["started"].nonzero().flatten().tolist() == [0, 1]
-    assert not any(name.startswith("projector") for name in supernet.own_affine)
+    assert supernet.own["started"].nonzero().flatten().tolist() == [0, 1]
+    assert not any(name.startswith("projector") for name in supernet.own)

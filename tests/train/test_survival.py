@@ -45,7 +45,7 @@ common = Common(
                 blur_sigma=[0.1, 2.0], solarise_p=[0.0, 0.0]),
 )
 params = Sdr(
-    epochs={STEPS} * 8 / 40, init="random", teacher="supernet", own_affine=False, first_phase=0.3, phase_growth=2.0, w0_share=0.25, train_teacher=False, progressive=True,
+    epochs={STEPS} * 8 / 40, init="random", teacher="supernet", own="none", first_phase=0.3, phase_growth=2.0, w0_share=0.25, train_teacher=False, progressive=True,
     subsets="cluster", distill="siamkd", distill_views=1, distill_weight=1.0, log_every=1,
     optimization=Optimization(optimizer="sgd", batch_size=8, lr=0.5, momentum=0.9, weight_decay=1e-4, warmup_epochs=0.5),
 )

@@ -13,9 +13,13 @@ from sdr.route.parts import Parts
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.folder import save_network
 from sdr.ssl.method import build
+from sdr.train.batches import Batches, both_views
 from sdr.train.loop import train
-from sdr.train.networks import load_baseline
+from sdr.train.networks import Networks, load_baseline
+from sdr.train.norms import batch_statistics
+from sdr.train.pairs import Pairs
 from sdr.train.schedule import W0
+from sdr.train.step import Teacher, Trainee
 from tests.train import toys
 from tests.train.toys import CPU, Noise, common, sdr_job, weights
 
@@ -58,25 +62,25 @@ def test_the_first_loss_of_every_path_is_that_of_the_baseline(monkeypatch):
     assert len({row["network"] for row in history}) == 16 and len({row["ssl"] for row in history}) == 1
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", ["none", "affine", "all"])
 def test_an_interrupted_warm_start_goes_on_to_the_same_bits(own):
-    job = sdr_job(**WARM, own_affine=own)
+    job = sdr_job(**WARM, own=own)
     whole, history, _ = run(job, network(), "whole")
     with pytest.raises(KeyboardInterrupt):
         train(job, Noise(fuse=9), Checkpoints("t", {"name": "cut"}, 0.0), CPU, network())
     rest, again, _ = run(job, network(), "cut")
     assert torch.equal(weights(whole), weights(rest)) and history == again
-    assert (whole.own_affine is not None) == own
-    if own:
-        assert all(torch.equal(value, rest.own_affine[name]) for name, value in whole.own_affine.items())
+    assert (whole.own is not None) == (own != "none")
+    for name, value in (whole.own or {}).items():
+        assert torch.equal(value, rest.own[name])
 
 
 def test_norms_of_their_own_are_kept_with_the_super_net(tmp_path):
-    found = run(sdr_job(**WARM, own_affine=True), network())[0]
+    found = run(sdr_job(**WARM, own="affine"), network())[0]
     save_network(tmp_path, found, toys.SPEC, toys.HEADS, n_subnets=4)
     trained = TrainedSdr(tmp_path, None, CPU)
-    assert found.own_affine["started"].all() and not trained.common
-    rows = found.own_affine["backbone.bn1.weight"]
+    assert found.own["started"].all() and not trained.common
+    rows = found.own["backbone.bn1.weight"]
     trained._statistics = {"subnets": statistics(trained.subnet(0)).expand(4, -1)}
     parts = Parts(trained)
     for number in range(4):
@@ -85,6 +89,28 @@ def test_norms_of_their_own_are_kept_with_the_super_net(tmp_path):
         parts._subnets[0].check_out(path_of(number, 2))
         assert torch.equal(parts._modules[0][1].weight, rows[number])
     assert not torch.equal(rows[0], rows[1])
+
+
+def test_sub_nets_that_share_nothing_are_networks_trained_apart():
+    """Against copies of the baseline, each with an optimizer of its own, on the steps that are its."""
+    job = sdr_job(**WARM, own="all")
+    found, settings = run(job, network())[0], job.compute.on(CPU)
+    with Pairs(CPU, wanted=False) as pairs:
+        apart = [Trainee(network(), job.optimization, settings, pairs) for _ in range(4)]
+        teacher = Teacher(network().requires_grad_(False), settings, pairs)
+        sizes = job.optimization.batch_size, job.views
+        batches = Batches(Noise(), job.subsets, job.schedule, *sizes, 0, CPU, False, pairs)
+        for step in range(job.schedule.steps):
+            batch = batches.make(step)
+            views = both_views(batch.images, batch.draws, job.views, pairs)
+            with batch_statistics(teacher.network, apart[batch.network].network):
+                taught = teacher.teach(views, job.distillation)
+                apart[batch.network].step(views, taught, job.distillation, job.rates(step), False)
+    for number, trainee in enumerate(apart):
+        for name, parameter in trainee.network.named_parameters():
+            torch.testing.assert_close(found.own[name][number], parameter.detach(), rtol=1e-4, atol=1e-5)
+    start = Networks.build(job, network(), None, CPU, settings, Pairs(CPU, wanted=False)).w0.network
+    assert torch.equal(weights(found), weights(start))  # nothing of W_0 has changed
 
 
 def test_on_step_sees_each_step_once():
