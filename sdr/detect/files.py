@@ -2,7 +2,7 @@
 
 from sdr.base.errors import UserError
 from sdr.corpus import location
-from sdr.detect import voc
+from sdr.detect import scenes, voc
 from sdr.detect.sets import DetectionSpec
 from sdr.sources import manifest
 from sdr.sources.builtin_packages import PACKAGES
@@ -13,13 +13,14 @@ def look(name: str, spec: DetectionSpec) -> Watched:
     """Look at the files of a detection set as they are now, without reading them.
 
     Those of a set of one's own lie in its folders, those of the official VOC are the annotations, lists and pictures of both years, their paths relative to
-    $SDR_DATA_TASKS; the scenes are made of pictures of all built-in tasks, so of their packages.
+    $SDR_DATA_TASKS; the scenes are made of pictures of built-in tasks, so of their packages.
 
     Raises:
         UserError: some are missing.
     """
     if spec.source == "scenes":
-        packages = sorted({package for packages in PACKAGES.values() for package in packages})
+        tasks = {task for task, _ in scenes.SOURCES.values()} | set(scenes.GROUNDS)
+        packages = sorted({package for task in tasks for package in PACKAGES[task]})
         return Watched("detection", name, None, installed(packages))
     root = location.root(location.TASKS)
     if spec.path is not None:

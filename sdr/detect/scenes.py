@@ -16,6 +16,7 @@ from PIL import Image
 from sdr.corpus.decode import decode
 from sdr.sources import builtin
 from sdr.sources.builtin import maps, photographs
+from sdr.sources.builtin.glyphs import MATERIAL
 from sdr.sources.builtin.pictures import chance, shuffled, which_part
 from sdr.sources.packages import shipped
 
@@ -27,6 +28,7 @@ SOURCES = {  # class → built-in task, and the label that its pictures have the
     "mascot": ("icons", "openstack"),
     "shield": ("pictograms", "shield"),
 }
+GROUNDS = ("photographs", "regions")  # the built-in tasks whose whole pictures are cut up for grounds
 CLASSES = tuple(SOURCES)
 COLOURED = ("mascot",)  # classes that keep their colours
 COUNTS = {"2007_train": 120, "2007_val": 120, "2007_test": 120, "2012_train": 60, "2012_val": 60}  # images
@@ -100,7 +102,8 @@ def _objects() -> dict[str, dict[str, list[Image.Image]]]:
     tasks = {task: builtin.examples(task, Counter()) for task in {task for task, _ in SOURCES.values()}}
     for label, (task, wanted) in SOURCES.items():
         examples = [each for each in tasks[task] if wanted in (each.label, None)]
-        # A glyph's outlined twin has hairlines at these sizes.
+        # Outlined glyphs have hairlines at these sizes, and most of the other icon fonts' are.
+        examples = [each for each in examples if task != "pictograms" or MATERIAL.font in each.origin]
         examples = [each for each in examples if not each.origin.endswith("-outline")]
         training = shuffled(each.origin for each in examples if each.split == "train")
         held_out = training[: round(VAL_SHARE * len(training))]

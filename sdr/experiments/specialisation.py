@@ -29,6 +29,7 @@ DOMAINS = {
     "regions": "maps",
     "icons": "icons",
     "pictograms": "pictograms",
+    "numerals": "digits",
     "digits": "digits",
 }
 PANELS = {

