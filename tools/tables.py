@@ -1,4 +1,5 @@
-"""Bring the tables up to date: rows of experiments that have finished, and the gain at equal compute. `make tables` makes the page of them.
+"""Bring the tables up to date: rows of experiments that have finished, the gain at equal compute, and how far verdicts hold.
+`make tables` makes the page of them.
 
 python -m tools.tables [SET …]
 """
@@ -10,6 +11,7 @@ from sdr.experiments.collect import collect, finished, missing
 from sdr.experiments.gain import write_gain
 from sdr.experiments.measured import FOLDER, read_cells
 from sdr.experiments.sets import read_set, set_names
+from sdr.experiments.verdict import write_verdicts
 
 
 @program
@@ -20,6 +22,7 @@ def main(sets: list[str]) -> None:
         there = len(read_cells(FOLDER / f"{name}.csv"))
         print(f"{name}: {there} of {len(of_set.rows) * len(of_set.seeds)} rows")
     print(write_gain())
+    print(write_verdicts())
 
 
 if __name__ == "__main__":

@@ -8,13 +8,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sdr.base.errors import UserError
-from sdr.experiments.measured import FOLDER, read_cells, write_cells
+from sdr.experiments.measured import FOLDER, VERDICTS, read_cells, write_cells
 from sdr.experiments.sets import OWN, ROUTED, Experiment, ExperimentSet, experiment_of
 from sdr.report.files import read_json
 from sdr.report.scores import PROTOCOLS, read_scores, spread, training
+from sdr.route.choose import NO_EVIDENCE, SUPERNET, TAKE_IT
 
 CODE = ("sdr", "stages", "splits", "dvc.yaml", "params.yaml")
 """What an experiment's numbers hang on, in git."""
+_WORDS = dict(zip((TAKE_IT, NO_EVIDENCE, SUPERNET), VERDICTS, strict=True))
 
 
 def git(*command: str) -> str:
@@ -134,19 +136,29 @@ def numbers(of: str, artifacts: Path) -> dict[str, Any]:
     """The numbers of a row, from the artifacts of its run.
 
     Returns:
-        linear, knn (means over tasks, %), linear.TASK, knn.TASK, spread ("" where nothing was routed), images, teramacs, seconds of
-        the training, teramacs_in_all with the baseline's, and the device.
+        linear, knn (means over tasks, %), linear.TASK, knn.TASK, verdict.TASK (of the routed choice alone: take | none | supernet),
+        spread ("" where nothing was routed), images, teramacs, seconds of the training, teramacs_in_all with the baseline's, and the
+        device.
     """
     tasks = sorted(file.stem for file in (artifacts / "eval" / _folder(of)).glob("*.json"))
     scores = read_scores(artifacts, of, tasks)
     cost, baseline = training(artifacts, _training(of)), training(artifacts, "baseline")
     cells: dict[str, Any] = {p: scores[p]["mean"] for p in PROTOCOLS}
     cells |= {f"{p}.{task}": value for p in PROTOCOLS for task, value in scores[p].items() if task != "mean"}
+    if of == "sdr":
+        cells |= {f"verdict.{task}": _verdict(artifacts / f"route/{task}/route.json") for task in tasks}
     cells["spread"] = spread(artifacts / "route", tasks)["mean"] if of == "sdr" else ""
     cells |= cost
     # SDR's clusters are the baseline's: whoever has no baseline yet pays for it too.
     cells["teramacs_in_all"] = round(cost["teramacs"] + (baseline["teramacs"] if _training(of) == "sdrnet" else 0), 3)
     return cells | {"device": read_json(artifacts / f"timing/{_training(of)}.json", ["device"])["device"]}
+
+
+def _verdict(file: Path) -> str:
+    said = read_json(file, ["verdict"])["verdict"]
+    if said not in _WORDS:
+        raise UserError(f"{file}: {said!r} is no verdict that is known")
+    return _WORDS[said]
 
 
 def _training(of: str) -> str:

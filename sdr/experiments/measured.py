@@ -2,7 +2,7 @@
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdr.base.errors import UserError
@@ -12,6 +12,9 @@ from sdr.report.scores import PROTOCOLS
 FOLDER = Path("metrics/experiments")
 COSTS = ("images", "teramacs", "teramacs_in_all", "seconds")
 _FIRST, _LAST = ("row", "of", "seed", *PROTOCOLS), ("spread", *COSTS, "device", "experiment", "commit")
+_OF_TASK = ("linear.", "knn.", "verdict.")  # and the task's name
+VERDICTS = ("take", "none", "supernet")
+"""What routing says of its choice, in one word: take it, no evidence for it, or rather try the super-net."""
 Cells = dict[str, str]
 """Column → text of one line."""
 
@@ -28,6 +31,8 @@ class Line:
     """That the experiment was run from."""
     device: str
     """That it was trained on: cpu, or the name of the GPU."""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """Task → one of `VERDICTS`; empty where nothing was routed."""
 
 
 def read_lines(file: Path) -> list[Line]:
@@ -64,8 +69,8 @@ def read_cells(file: Path) -> dict[tuple[str, int], Cells]:
 
 def write_cells(file: Path, lines: list[Cells]) -> None:
     """Write lines in one table, whole or not at all; a task that a line lacks is left empty."""
-    tasks = dict.fromkeys(column for cells in lines for column in cells if column.startswith(("linear.", "knn.")))
-    columns = [*_FIRST, *sorted(tasks, key=lambda name: not name.startswith("linear.")), *_LAST]
+    tasks = dict.fromkeys(column for cells in lines for column in cells if column.startswith(_OF_TASK))
+    columns = [*_FIRST, *sorted(tasks, key=lambda name: _OF_TASK.index(f"{name.partition('.')[0]}.")), *_LAST]
     write_csv(file, [{column: cells.get(column, "") for column in columns} for cells in lines])
 
 
@@ -75,7 +80,10 @@ def _line(file: Path, number: int, cells: Cells) -> Line:
         numbers = {column: float(cells[column]) for column in columns if cells[column]}
         if wrong := [column for column, value in numbers.items() if not math.isfinite(value)]:
             raise ValueError(f"{wrong[0]} is {numbers[wrong[0]]}")
-        return Line(cells["row"], int(cells["seed"]), numbers, cells["commit"], cells["device"])
+        verdicts = {c.removeprefix("verdict."): cells[c] for c in cells if c.startswith("verdict.") and cells[c]}
+        if unknown := sorted(set(verdicts.values()) - set(VERDICTS)):
+            raise ValueError(f"no verdict is called {unknown[0]!r}")
+        return Line(cells["row"], int(cells["seed"]), numbers, cells["commit"], cells["device"], verdicts)
     except ValueError as error:
         raise UserError(f"{file}, line {number}: {error}; {_cure(file)}") from None
 

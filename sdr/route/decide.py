@@ -58,7 +58,9 @@ def decide(
         }
         for choice, one in found.items()
     ]
-    return Decision(BASELINE if best is None else wanted[best], gain, verdict(gain, supernet), rows)
+    choice = BASELINE if best is None else wanted[best]
+    # Other folds may have chosen a better network, but a baseline that was chosen gains nothing over itself.
+    return Decision(choice, gain, verdict(None if choice == BASELINE else gain, supernet), rows)
 
 
 def folds_of(order: NDArray[np.int64], folds: int) -> NDArray[np.int64]:

@@ -42,6 +42,8 @@ def artifacts(tmp_path):
     for task, values in (("pets", (1, 3)), ("cars", (2, 6))):  # standard deviations 1 and 2
         (tmp_path / "artifacts/route" / task).mkdir(parents=True)
         (tmp_path / f"artifacts/route/{task}/ranking.csv").write_text("score\n{}\n{}\n".format(*values))
+        said = {"pets": "take it", "cars": "no evidence: take the baseline"}[task]
+        (tmp_path / f"artifacts/route/{task}/route.json").write_text(json.dumps({"verdict": said}))
     return tmp_path / "artifacts"
 
 
@@ -63,6 +65,16 @@ def test_scores_of_the_network_and_what_its_training_took(
     assert (found["spread"], found["images"], found["device"]) == (spread, images, device)
     assert (found["teramacs"], found["teramacs_in_all"]) == (teramacs, in_all)
     assert all((artifacts.parent / file).exists() for file in places(of))
+
+
+def test_what_routing_says_of_its_choice_is_a_word_a_task(artifacts):
+    found = numbers("sdr", artifacts)
+    assert (found["verdict.pets"], found["verdict.cars"]) == ("take", "none")
+    assert not any(name.startswith("verdict") for name in numbers("w0", artifacts))
+    file = artifacts / "route/cars/route.json"
+    file.write_text('{"verdict": "it depends"}')
+    with pytest.raises(UserError, match="route.json: 'it depends' is no verdict"):
+        numbers("sdr", artifacts)
 
 
 @pytest.mark.parametrize("of", ["ensemble", "other"])
