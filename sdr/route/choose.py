@@ -6,13 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import norm, rankdata, t
+from scipy.special import ndtri, stdtrit
 
 from sdr.base.params import Section
 from sdr.route.judge import Judged
 from sdr.route.score import ScoreName
 
-_Z = float(norm.ppf(0.975))  # of a 95 % interval
+_Z = float(ndtri(0.975))  # of a 95 % interval
 
 TAKE_IT, NO_EVIDENCE, SUPERNET = "take it", "no evidence: take the baseline", "try the super-net"
 
@@ -55,7 +55,7 @@ class Gain:
         mean, reach = float(difference.mean()), _Z * standard_error(difference)
         if folds is not None:
             means = np.array([difference[folds == fold].mean() for fold in range(int(folds.max()) + 1)])
-            reach = max(reach, float(t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means))))
+            reach = max(reach, float(stdtrit(len(means) - 1, 0.975) * means.std(ddof=1) / np.sqrt(len(means))))
         return cls(100 * mean, 100 * (mean - reach), 100 * (mean + reach))
 
 
@@ -83,6 +83,8 @@ def choose(
     if len(names) == 1 and params.prior == 0:
         total = scores[0]
     elif params.combine == "rank":
+        from scipy.stats import rankdata  # which takes longer to import than most choices to make
+
         total = rankdata(scores, axis=1).mean(axis=0) / len(judged) + params.prior * rankdata(shares) / len(judged)
     elif params.combine == "zscore":
         total = _standard(scores).mean(axis=0) + params.prior * _standard(shares[None])[0]
