@@ -28,7 +28,7 @@ def add(commands) -> None:
         help="this one of features alone",
     )
     parser.add_argument("--prior", type=float, metavar="SHARE", help="share of the sub-nets to try")
-    kinds = ("subnets", "subnets_all", "baseline", "baseline_clusters", "w0")
+    kinds = ("subnets", "subnets_all", "subnets_own", "baseline", "baseline_clusters", "baseline_own", "w0")
     what = f"what is chosen among, of {', '.join(kinds)}"
     parser.add_argument("--candidates", nargs="+", choices=kinds, metavar="KIND", help=what)
     options.add_directory(parser)

@@ -18,7 +18,8 @@ from sdr.base.halving import Rung, ranking
 from sdr.base.params import Section
 from sdr.base.progress import Progress
 from sdr.evaluate.knn import Knn
-from sdr.nets.embed import Embedding, embed
+from sdr.nets.calibrate import sample
+from sdr.nets.embed import Embedding, embed, evaluation_view
 from sdr.route.candidates import Choice, Kind, backbone_of, candidates
 from sdr.route.choose import Selection
 from sdr.route.decide import Decision, decide, folds_of
@@ -43,8 +44,9 @@ class Search(Section):
     top_m: PositiveInt
     """Sub-nets that are evaluated together too, as one ensemble; 1: only the best, alone."""
     candidates: list[Kind] = Field(min_length=1)
-    """What is chosen among: `subnets`, with statistics as calibrate.source says; `subnets_all`, of all images; `baseline`;
-    `baseline_clusters`, the baseline with statistics of each cluster in turn; `w0`."""
+    """What is chosen among: `subnets`, with statistics as calibrate.source says; `subnets_all`, of all images;
+    `subnets_own`, of the task's training images; `baseline`; `baseline_clusters`, the baseline with statistics of each cluster in turn;
+    `baseline_own`, of the task's training images; `w0`."""
     selection: Selection
     halving: Halving
 
@@ -128,6 +130,9 @@ def search(
             was not trained.
     """
     candidates(params.candidates, (), trained)  # what cannot be is told before anything is computed
+    if any(kind.endswith("_own") for kind in params.candidates):
+        rows = sample(np.arange(len(task.images)), trained.images, seed)
+        trained.of_task = evaluation_view(task.images[rows], show.side, device)
     score = Score(params.score, task.metric, task.n_classes, knn)
     share = params.method == "tree" or (params.method == "halving" and trained.common)
     embedder = Embedder(trained, task.images, show, device, share)

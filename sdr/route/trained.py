@@ -31,6 +31,9 @@ class TrainedSdr:
         common: whether all statistics come from the same images, and all weights are W_0's, so that sub-nets agree as far as
             their paths do.
         source: where the statistics of sub-nets come from: "cluster", each its own, or "common".
+        images: that statistics are measured on, at most.
+        of_task: images `N×3×S×S` of the task that is routed, as they are shown, to measure its own statistics on; None: no task has
+            asked.
 
     Args:
         directory: `artifacts/sdrnet`.
@@ -48,7 +51,8 @@ class TrainedSdr:
         template = template.eval().to(device).to(memory_format=torch.channels_last)
         self._supernet, self._subnets = network, SubNets(network, template, self.spec)
         self._statistics: dict[str, Tensor] | None = None
-        self.common, self.source = False, "cluster"
+        self.common, self.source, self.images = False, "cluster", 1
+        self.of_task: Tensor | None = None
         if calibration is not None:
             file, meta = (Path(calibration) / name for name in ("bn.safetensors", "meta.json"))
             for needed in (file, meta):
@@ -57,7 +61,8 @@ class TrainedSdr:
             self._statistics = load_file(file)
             if len(self._statistics["subnets"]) != self.n_subnets:
                 raise UserError(f"{file}: does not belong to {directory}; run the stage calibrate")
-            self.source = json.loads(meta.read_text())["source"]
+            found = json.loads(meta.read_text())
+            self.source, self.images = found["source"], found["images"]
             self.common = self.source == "common" and network.own is None
 
     @property

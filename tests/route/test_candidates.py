@@ -1,5 +1,6 @@
 """What routing chooses among, on a super-net whose calibration holds all statistics."""
 
+import argparse
 import copy
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 
 from sdr.base.errors import UserError
 from sdr.base.progress import Progress
-from sdr.nets.calibrate import statistics
-from sdr.nets.embed import embed
-from sdr.route.candidates import Choice, backbone_of, candidates
+from sdr.cli import route
+from sdr.nets.calibrate import calibrate, sample, statistics
+from sdr.nets.embed import embed, evaluation_view
+from sdr.route.candidates import KINDS, Choice, backbone_of, candidates
 from sdr.route.choose import NO_EVIDENCE, TAKE_IT
 from sdr.route.prior import Clusters
 from sdr.route.search import Search, search
@@ -83,6 +85,27 @@ def test_by_default_the_choice_is_the_winner_of_the_ranking(trained):
     assert by == {c.subnet: pytest.approx(c.score, abs=1e-4) for c in found.candidates}
 
 
+def test_statistics_of_the_tasks_own_images(trained):
+    """Against a calibration by hand; the export that follows a search measures them again to the same bits."""
+    baseline = baseline_of(trained)
+    trained._statistics["baseline"] = statistics(baseline).clone()
+    found = candidates(["baseline_own", "subnets_own"], range(4), trained)
+    assert found == [*(Choice("subnets_own", i) for i in range(4)), Choice("baseline_own")]
+    with pytest.raises(ValueError, match="no task to measure them on"):
+        backbone_of(found[0], trained, baseline)
+    ranking = run(trained, candidates=["subnets_own", "baseline_own"])
+    assert {row["kind"] for row in ranking.decision.judged} == {"subnets_own", "baseline_own", "baseline", "w0"}
+    x = evaluation_view(TASK.images[sample(np.arange(len(TASK.images)), 24, 0)], SHOW.side, CPU)
+    for choice in found:
+        expected = copy.deepcopy(baseline if choice.network == "baseline" else trained.subnet(choice.number))
+        calibrate(expected, x)
+        backbone = backbone_of(choice, trained, baseline)
+        assert torch.equal(statistics(backbone), statistics(expected))
+    assert torch.equal(statistics(backbone_of(Choice("baseline"), trained, baseline)), trained.of("baseline"))
+    assert Choice("subnets_own", 3).facts(trained)["name"] == "sub-net 3 (0-0-1-1), statistics of the task's images"
+    assert Choice("baseline_own").facts(trained)["statistics"] == "the task's images"
+
+
 def test_with_a_margin_that_nobody_has_it_is_the_baseline(trained):
     chosen = CHOICE["selection"].model_copy(update={"rule": "margin", "margin": 50.0})
     found = run(trained, selection=chosen, candidates=["subnets", "subnets_all", "baseline"])
@@ -114,3 +137,10 @@ def test_statistics_that_an_older_calibration_lacks_are_told_before_anything_is_
     del trained._statistics[kind]
     with pytest.raises(UserError, match=f"no statistics `{kind}`: .*take it from the candidates"):
         candidates(["subnets", kind], (), trained)
+
+
+def test_every_kind_that_the_command_line_names_is_one():
+    parser = argparse.ArgumentParser()
+    route.add(parser.add_subparsers())
+    (command,) = parser._subparsers._group_actions[0].choices.values()
+    assert tuple(next(a.choices for a in command._actions if a.dest == "candidates")) == KINDS

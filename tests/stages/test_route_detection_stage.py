@@ -58,7 +58,7 @@ def workplace(tmp_path, monkeypatch):
     calibrate(trained.supernet(), x)
     tensors = {"w0": statistics(trained.supernet()), "subnets": torch.stack(rows)}
     save_file(tensors, tmp_path / "artifacts/calibration/bn.safetensors")
-    write_json(tmp_path / "artifacts/calibration/meta.json", {"source": "cluster"})
+    write_json(tmp_path / "artifacts/calibration/meta.json", {"source": "cluster", "images": 8})
     toys = Rectangles(10)
     parts = {"2007_train": toys.all[:6], "2007_val": toys.all[6:]}
     pictures = ((id, encode(image)) for id, image in toys.images.items())
