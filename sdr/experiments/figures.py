@@ -3,6 +3,7 @@
 from functools import partial
 
 from sdr.experiments.comparison import Comparison
+from sdr.experiments.plot_curves import curve_of, draw_curves
 from sdr.experiments.plot_forest import LABELS, draw_forest
 from sdr.experiments.plot_parts import draw_parts
 from sdr.experiments.plot_subnets import draw_subnets, number_of
@@ -16,6 +17,8 @@ def figure_of(found: Comparison) -> Drawing | None:
         return None
     if any("pretrain.part" in row.row.set for row in found.rows) and found.task_names:
         return _parts(found)
+    if all(curve_of(row) for row in found.rows):
+        return _curves(found)
     if all(number_of(row) for row in found.rows):
         return _subnets(found)
     return _forest(found)
@@ -40,14 +43,32 @@ def _parts(found: Comparison) -> Drawing:
 
 def _subnets(found: Comparison) -> Drawing:
     said = [f"{row.row.name} {row.scores['knn'].mean:.2f} %" for row in found.rows if row.scores["knn"].n]
+    middle = "Middle: linear, as above. "
+    if any(row.paper for row in found.rows):
+        middle = "Middle: the paper’s Table 4, one run each, other tasks: compare the shapes, not the heights; both axes span as many points. "
     return Drawing(
         found.name,
         "kNN by number of sub-nets: " + ", ".join(said),
         "Number of sub-nets on a logarithmic axis. Above: ours, mean over tasks and seeds; lines: ± one standard "
-        "deviation over the seeds, which are the faint dots. Middle: the paper’s Table 4, one run each, other tasks: compare "
-        "the shapes, not the heights; both axes span as many points. Below: multiply-adds of training (counted) against the paper’s GPU-hours "
+        f"deviation over the seeds, which are the faint dots. {middle}Below: multiply-adds of training (counted) against the paper’s GPU-hours "
         "(measured), each as a multiple of one sub-net’s, the baseline.",
         partial(draw_subnets, found),
+    )
+
+
+def _curves(found: Comparison) -> Drawing:
+    said = [
+        f"{row.row.name} {row.scores['linear'].mean:.2f} and {row.scores['knn'].mean:.2f} %"
+        for row in found.rows
+        if row.scores["linear"].n and row.scores["knn"].n
+    ]
+    return Drawing(
+        found.name,
+        "Linear and kNN by compute: " + "; ".join(said),
+        "Multiply-adds of training, counted, on a logarithmic axis: of SDR its baseline’s are among them. Marks: mean over tasks and "
+        "seeds; lines: its 95 % interval over the seeds by t; faint dots: single seeds. Both curves are of the same seeds, whose "
+        "influence cancels in differences: the table pairs them, the lines do not.",
+        partial(draw_curves, found),
     )
 
 

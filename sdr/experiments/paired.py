@@ -42,6 +42,13 @@ class Sample:
         """Of the sample (n − 1 in the denominator); None with fewer than two seeds."""
         return stdev(self.values.values()) if self.n > 1 else None
 
+    @property
+    def reach(self) -> float | None:
+        """Half of the mean's 95 % interval by Student's t; None with fewer than two seeds."""
+        if self.std is None:
+            return None
+        return float(stats.t.ppf((1 + LEVEL) / 2, self.n - 1)) * self.std / math.sqrt(self.n)
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -70,8 +77,7 @@ def difference(ours: Mapping[int, float], reference: Mapping[int, float]) -> Dif
     if sample.std <= _ROUNDING * largest:
         return Difference(sample, None, None, "the same difference with every seed")
     p = float(stats.ttest_rel([ours[seed] for seed in seeds], [reference[seed] for seed in seeds]).pvalue)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, sample.n - 1)) * sample.std / math.sqrt(sample.n)
-    return Difference(sample, p, (sample.mean - half, sample.mean + half), "")
+    return Difference(sample, p, (sample.mean - sample.reach, sample.mean + sample.reach), "")
 
 
 def holm(found: Mapping[str, float | None]) -> dict[str, float | None]:

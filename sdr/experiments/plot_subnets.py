@@ -18,27 +18,17 @@ def number_of(row: RowResult) -> int | None:
 
 
 def draw_subnets(found: Comparison, palette: Palette) -> Figure:
-    """Mean kNN with std and single seeds; the paper's; compute of both as multiples of one sub-net's."""
-    figure, (ours, paper, compute) = panel(6.4, 3)
+    """Mean kNN with std and single seeds; the paper's, or linear where there is none; compute as multiples of one sub-net's."""
+    figure, (ours, middle, compute) = panel(6.4, 3)
     numbers = [number_of(row) for row in found.rows]
-    measured = [(n, row) for n, row in zip(numbers, found.rows) if row.scores["knn"].n]
-    for n, row in measured:
-        seeds = list(row.scores["knn"].values.values())
-        ours.plot([n * _BESIDE] * len(seeds), seeds, "o", color=palette.dots, markersize=3)
-    means = [row.scores["knn"].mean for _, row in measured]
-    whiskers = [row.scores["knn"].std or 0.0 for _, row in measured]
-    ours.errorbar([n for n, _ in measured], means, yerr=whiskers, fmt="s-", color=palette.sdr, markersize=5)
-    ours.set_title("Ours: kNN, mean over tasks, %")
-    _line(
-        paper,
-        numbers,
-        [row.paper.get("knn") for row in found.rows],
-        "D-",
-        palette.w0,
-        markerfacecolor=palette.paper,
-    )
-    paper.set_title("Paper: kNN, mean over eleven tasks, %")
-    _same_span(ours, paper)
+    _ours(ours, numbers, found.rows, "knn", palette)
+    if any(row.paper for row in found.rows):
+        paper = [row.paper.get("knn") for row in found.rows]
+        _line(middle, numbers, paper, "D-", palette.w0, markerfacecolor=palette.paper)
+        middle.set_title("Paper: kNN, mean over eleven tasks, %")
+        _same_span(ours, middle)
+    else:
+        _ours(middle, numbers, found.rows, "linear", palette)
     look = {"label": "ours: multiply-adds, the baseline's among them"}
     _line(compute, numbers, [row.times["teramacs_in_all"] for row in found.rows], "s-", palette.sdr, **look)
     first = found.reference.paper.get("hours")
@@ -48,7 +38,7 @@ def draw_subnets(found: Comparison, palette: Palette) -> Figure:
     compute.set_ylim(bottom=0)
     if compute.get_legend_handles_labels()[0]:
         compute.legend(loc="lower right")
-    for axes in (ours, paper, compute):
+    for axes in (ours, middle, compute):
         axes.set_xscale("log", base=2)
         axes.set_xlim(min(numbers) / 1.3, max(numbers) * 1.3)
         axes.set_xticks(numbers, numbers)
@@ -56,6 +46,16 @@ def draw_subnets(found: Comparison, palette: Palette) -> Figure:
         axes.grid()
     compute.set_xlabel("sub-nets")
     return figure
+
+
+def _ours(axes: Axes, numbers: list[int], rows: list[RowResult], protocol: str, palette: Palette) -> None:
+    measured = [(n, row.scores[protocol]) for n, row in zip(numbers, rows) if row.scores[protocol].n]
+    for n, sample in measured:
+        seeds = list(sample.values.values())
+        axes.plot([n * _BESIDE] * len(seeds), seeds, "o", color=palette.dots, markersize=3)
+    means, whiskers = [sample.mean for _, sample in measured], [sample.std or 0.0 for _, sample in measured]
+    axes.errorbar([n for n, _ in measured], means, yerr=whiskers, fmt="s-", color=palette.sdr, markersize=5)
+    axes.set_title(f"Ours: {'kNN' if protocol == 'knn' else protocol}, mean over tasks, %")
 
 
 def _line(axes: Axes, numbers: list[int], values: list[float | None], shape: str, colour: str, **look) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from sdr.experiments.comparison import compare, read_all
 from sdr.experiments.figures import figure_of
 from sdr.experiments.page import experiments_page, write_experiments
+from sdr.experiments.plot_curves import curve_of, points
 from sdr.experiments.plot_forest import reach
 from sdr.experiments.plot_subnets import number_of
 from sdr.experiments.sets import FOLDER, set_names
@@ -41,6 +42,20 @@ def subnets():
     names = {n: "1 sub-net" if n == 1 else f"{n} sub-nets" for n in paper}
     of_set = toy_set(*names.values(), reference="1 sub-net", **{names[n]: paper[n] for n in paper})
     return compare("table4", of_set, lines(**{"1 sub-net": BASE, "4 sub-nets": OURS}))
+
+
+def curves():
+    names = [f"{curve}, {epochs} epochs" for curve in ("baseline", "SDR") for epochs in (8.5, 17)]
+    of_set = toy_set(*names, reference=names[0])
+    costs = dict(zip(names, (2.0, 4.0, 2.1, 4.1)))
+    return compare(
+        "curves", of_set, [line(n, s, BASE[s] + costs[n], in_all=costs[n]) for n in names[:3] for s in range(3)]
+    )
+
+
+def plain_subnets():
+    of_set = toy_set("1 sub-net", "4 sub-nets", reference="1 sub-net")
+    return compare("subnets", of_set, lines(**{"1 sub-net": BASE, "4 sub-nets": OURS}))
 
 
 def page(tmp_path, *sets):
@@ -161,7 +176,7 @@ def test_numbers_as_text():
     assert (times(None), times(2.5)) == ("", "× 2.50")
 
 
-@pytest.mark.parametrize("make", [full, parts, subnets])
+@pytest.mark.parametrize("make", [full, parts, subnets, plain_subnets, curves])
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
 def test_figures_are_drawn(make, palette):
     drawing = figure_of(make())
@@ -186,6 +201,17 @@ def test_a_mark_far_out_does_not_squeeze_the_others():
     assert reach([row for row in found.rows if not row.is_reference], "linear") < 5
     assert render(figure_of(found).draw, LIGHT)
     assert reach([], "linear") >= 0.5
+
+
+def test_curves_are_of_what_their_rows_cost():
+    found = curves()
+    shown = points(found.rows, "baseline", "knn")
+    assert [x for x, _ in shown] == [2.0, 4.0] and [row.row.name for _, row in shown] == [
+        "baseline, 8.5 epochs",
+        "baseline, 17 epochs",
+    ]
+    assert [x for x, _ in points(found.rows, "SDR", "linear")] == [2.1]  # the other was not measured
+    assert curve_of(full().rows[0]) is None and "SDR, 8.5 epochs 58.17 and 52.17 %" in figure_of(found).alt
 
 
 def test_the_number_of_subnets_is_in_the_name():
