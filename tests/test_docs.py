@@ -91,7 +91,7 @@ def _parameter(name: str, params: dict) -> bool:
     if first not in params or rest[-1] in ("csv", "json", "yaml", "md", "py", "html", "noun"):
         return True
     value = params[first]
-    if first in ("tasks", "compare", "pruned", "detection", "detectors", "score_check"):
+    if first in ("tasks", "compare", "pruned", "detection", "detectors", "adapt", "score_check"):
         return True
     for key in rest:
         if not isinstance(value, dict) or key not in value:

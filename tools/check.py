@@ -29,6 +29,7 @@ from sdr.ssl.simclr import Contrast
 from sdr.ssl.views import Views
 from sdr.tasks.files import reader_of
 from sdr.tasks.task import TaskSpec
+from sdr.train.adapt import Adapt
 from sdr.train.compute import Compute
 from sdr.train.settings import Pretrain, Sdr
 
@@ -51,6 +52,7 @@ SECTIONS = {
     "calibrate": Calibration,
     "embed": Embedding,
     "route": Search,
+    "adapt": dict[str, Adapt],
     "score_check": dict[str, dict],
     "knn": Knn,
     "linear": Linear,
@@ -64,7 +66,17 @@ SECTIONS = {
 }
 
 
-NAMED = ("tasks", "compare", "pruned", "networks", "score_check", "detection", "detection_networks", "detectors")
+NAMED = (
+    "tasks",
+    "compare",
+    "pruned",
+    "networks",
+    "adapt",
+    "score_check",
+    "detection",
+    "detection_networks",
+    "detectors",
+)
 OWN = ("baseline", "w0")  # networks that every run has
 
 
@@ -97,9 +109,10 @@ def wrong() -> Iterable[str]:
             reader_of(name, spec)
         except UserError as error:
             yield str(error)
-    for name in right.get("score_check", ()):
-        if name not in right.get("tasks", [name]):
-            yield f"params.yaml: score_check: `{name}` is not in `tasks`"
+    for section in ("adapt", "score_check"):
+        for name in right.get(section, ()):
+            if name not in right.get("tasks", [name]):
+                yield f"params.yaml: {section}: `{name}` is not in `tasks`"
     for name, spec in right.get("detection", {}).items():
         if spec.detector not in right.get("detectors", [spec.detector]):
             yield f"params.yaml: detection.{name}.detector: `{spec.detector}` is not in `detectors`"

@@ -12,7 +12,15 @@ BUILTIN, IMAGENET = 11_231, 1_281_167  # images of the corpora that the profiles
 PER_CLUSTER = 150  # images of a cluster on average, at least: fewer and a sub-net sees the same ones again and again
 FEWEST, MOST = 0.2, 10  # times a profile's own epochs
 MARK = re.compile(r"# Made by `make init`; of the rest the SHA-256 is (\w{64})\n")
-_EMPTY = {"compare": {}, "pruned": {}, "score_check": {}, "detection": {}, "detection_networks": [], "detectors": {}}
+_EMPTY = {
+    "compare": {},
+    "pruned": {},
+    "adapt": {},
+    "score_check": {},
+    "detection": {},
+    "detection_networks": [],
+    "detectors": {},
+}
 _OURS = ("baseline", "w0")  # networks that need no entry in `compare` or `pruned`
 
 

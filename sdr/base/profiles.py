@@ -13,7 +13,7 @@ from typing import Any
 from sdr.base.errors import UserError
 
 FOLDER = Path("profiles")
-NAMED = ("tasks", "compare", "pruned", "score_check", "detection")
+NAMED = ("tasks", "compare", "pruned", "adapt", "score_check", "detection")
 _OPEN = (*NAMED, "detectors")  # whose entries params.yaml need not have
 
 

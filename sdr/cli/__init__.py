@@ -8,9 +8,9 @@ import argparse
 import sys
 
 from sdr.base.errors import UserError, program
-from sdr.cli import embed, export, fit, init, inspect, predict, route
+from sdr.cli import adapt, embed, export, fit, init, inspect, predict, route
 
-COMMANDS = (init, inspect, route, export, embed, fit, predict)
+COMMANDS = (init, inspect, route, adapt, export, embed, fit, predict)
 
 
 @program

@@ -9,7 +9,7 @@ from sdr.base.params import Section
 from sdr.compare.layouts import LAYOUTS
 
 # Columns of the tables and folders of `artifacts/eval`, so no entry of `compare` or `pruned` may have these names.
-RESERVED = ("baseline", "w0", "sdr", "ensemble", "votes", "gain", "scores", "detection")
+RESERVED = ("baseline", "w0", "sdr", "ensemble", "votes", "adapted", "gain", "scores", "detection")
 
 
 def check_own_name(section: str, name: str) -> None:

@@ -19,9 +19,8 @@ from sdr.base.errors import UserError
 from sdr.base.params import Section
 
 FOLDER = Path("experiments")
-ROUTED = ("sdr", "ensemble", "votes")
 ROUTED = ("sdr", "ensemble", "votes")  # of the sub-nets that routing chose
-OWN = ("baseline", "w0", *ROUTED)  # networks of a run; any other name is one of `pruned`
+OWN = ("baseline", "w0", "adapted", *ROUTED)  # networks of a run; any other name is one of `pruned`
 _LONGEST = 80  # characters of an experiment's name before the digest
 
 
@@ -31,7 +30,7 @@ class Row(Section):
     name: str
     """As the table shows it."""
     of: str = Field(pattern=r"^\w+$")
-    """Whose scores: baseline, w0, sdr, ensemble, votes, or a name in `pruned`."""
+    """Whose scores: baseline, w0, sdr, ensemble, votes, adapted (of `adapt`, each task by its own), or a name in `pruned`."""
     set: dict[str, Any] = {}
     """Parameters of params.yaml that change or are added, names with dots → value."""
     paper: dict[str, float] = {}
@@ -118,12 +117,13 @@ def experiments(of_set: ExperimentSet) -> list[Experiment]:
 
 def targets(experiment: Experiment, tasks: Iterable[str]) -> list[str]:
     """The stages of dvc.yaml that end in its scores on these tasks: not the demo of detection, nor a page."""
-    alone = {"baseline"} | set(experiment.networks) - set(
-        ROUTED
-    )  # every sub-net's training needs the baseline: it is cheap
+    wanted = {"baseline", *experiment.networks}  # every other training needs the baseline: it is cheap
+    alone = wanted - {*ROUTED, "adapted"}
     stages = {f"evaluate@{task}-{network}" for task in tasks for network in alone}
-    if alone != {"baseline"} | set(experiment.networks):
+    if wanted & set(ROUTED):
         stages.add("evaluate_routed")
+    if "adapted" in wanted:
+        stages.add("evaluate_adapted")
     return sorted(stages)
 
 

@@ -36,7 +36,7 @@ class Card:
     """The facts of one exported backbone. None and empty say "not known": the card leaves them out."""
 
     name: str
-    network: Literal["subnet", "w0", "baseline"]
+    network: Literal["subnet", "w0", "baseline", "adapted"]
     block: Literal["basic", "bottleneck"]
     layers: tuple[int, ...]  # blocks a stage
     widths: tuple[int, ...]  # planes a stage
@@ -59,6 +59,9 @@ class Card:
     corpus_images: int | None = None
     corpus_fingerprint: str | None = None
     cluster_images: int | None = None  # size of the cluster that the sub-net was trained on
+    nearest_images: int | None = (
+        None  # how many of the corpus, nearest to its task's, an adapted network was trained on with
+    )
     samples: tuple[str, ...] = ()  # file names in `samples/` beside the card
     scores: tuple[Score, ...] = ()
     parameters: Mapping[str, Any] | None = None  # nested; plain values, lists and dicts
@@ -103,6 +106,7 @@ def _corpus(card: Card) -> dict[str, str]:
         "corpus": card.corpus,
         "images": card.corpus_images and f"{card.corpus_images:,}",
         "fingerprint": card.corpus_fingerprint,
+        "images nearest to the task's": card.nearest_images and f"{card.nearest_images:,}",
         "images of the sub-net's own cluster": card.cluster_images and f"{card.cluster_images:,}",
     }
     return {label: value for label, value in known.items() if value is not None}

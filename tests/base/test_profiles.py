@@ -34,6 +34,7 @@ INHERITED = {
     "compute",
     "knn",
     "linear",
+    "adapt",
     "score_check",
     "networks",
     "detection_networks",

@@ -123,12 +123,19 @@ def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
         networks=["baseline", "w0", "a-b", "c", "d"],
         detection_networks=["baseline", "a-b"],
         score_check={"digits": {}},
+        adapt={"digits": {"images": 9, "steps": 1, "lr": 0.1}},
     )
     with Repo(repo.root) as opened:
         stages = {stage.name: stage for stage in opened.index.stages}
         opened.check_graph(opened.index.stages)
     assert {name.partition("@")[0] for name in stages} == set(STAGES)
-    assert {"evaluate@digits-a-b", "finetune@demo-a-b", "prune@d", "check_scores@digits"} <= stages.keys()
+    assert {
+        "evaluate@digits-a-b",
+        "finetune@demo-a-b",
+        "prune@d",
+        "check_scores@digits",
+        "adapt@digits",
+    } <= stages.keys()
     for name, stage in stages.items():
         watched = {param for dep in stage.deps if isinstance(dep, ParamsDependency) for param in dep.params}
         patterns = declared(name, PIPELINE)

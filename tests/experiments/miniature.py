@@ -39,7 +39,14 @@ TINY = {
     "knn": {"k": 3},
     "linear": {"penalties": 3, "log10_min": -1, "log10_max": 1},
 }
-EMPTY = {"compare": {}, "detection": {}, "networks": ["baseline", "w0"], "detection_networks": [], "score_check": {}}
+EMPTY = {
+    "compare": {},
+    "detection": {},
+    "networks": ["baseline", "w0"],
+    "detection_networks": [],
+    "adapt": {},
+    "score_check": {},
+}
 TASKS = {"noise": {"source": "folder", "metric": "top1"}}
 
 

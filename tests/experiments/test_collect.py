@@ -30,11 +30,15 @@ def artifacts(tmp_path):
         ("w0", {"w0": 60}),
         ("sdr", {"sdr": 70}),
         ("thin", {"thin": 40}),
+        ("adapted", {"adapted": 80}),
     ):
         for task in ("pets", "cars"):
             found[f"eval/{folder}/{task}"] = {
                 "networks": {name: scores(first)[task] for name, first in networks.items()}
             }
+    for task, images in (("pets", 100), ("cars", 300)):
+        found[f"adapted/{task}/config"] = {"macs": 10**12 // 100}
+        found[f"timing/adapted/{task}"] = {"images": images, "seconds": 10.0, "device": "cpu"}
     for name, content in found.items():
         file = tmp_path / f"artifacts/{name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +58,7 @@ def artifacts(tmp_path):
         ("w0", 61, "", 200, 4.25, 5.75, "NVIDIA H200"),
         ("sdr", 71, 1.5, 200, 4.25, 5.75, "NVIDIA H200"),
         ("thin", 41, "", 150, 1.5, 1.5, "cpu"),  # pruned: its training is the baseline's
+        ("adapted", 81, "", 200, 2.0, 3.5, "cpu"),  # of one task, in the mean
     ],
 )
 def test_scores_of_the_network_and_what_its_training_took(

@@ -1,6 +1,9 @@
 """Sets of experiments: reading them, the names and targets that follow, and what the committed ones say."""
 
+import copy
+import re
 import subprocess
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,7 @@ ROOT = Path(__file__).parents[2]
 COMMITTED = {name: read_set(name, ROOT / "experiments") for name in set_names(ROOT / "experiments")}
 PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
 ROWS = [pytest.param(found, row, id=f"{name}-{row.name}") for name, found in COMMITTED.items() for row in found.rows]
+ROWS_OF_CORPUS = 11_234  # images of the built-in corpus
 GOOD = {
     "title": "Two",
     "question": "Which?",
@@ -109,6 +113,7 @@ def test_what_a_set_changes_every_row_changes_unless_it_says_otherwise():
         (["baseline"], ["evaluate@a-baseline"]),
         (["w0"], ["evaluate@a-baseline", "evaluate@a-w0"]),
         (["ensemble", "votes", "sdr"], ["evaluate@a-baseline", "evaluate_routed"]),
+        (["adapted"], ["evaluate@a-baseline", "evaluate_adapted"]),
         (["thin", "baseline"], ["evaluate@a-baseline", "evaluate@a-thin"]),
     ],
 )
@@ -178,5 +183,30 @@ def test_committed_rows_of_equal_cost_cost_the_same():
         assert row.set["pretrain.epochs"] * image == pytest.approx(sdr.epochs * mean, rel=0.005)
 
 
+@pytest.mark.parametrize("name", ["rivals", "subnets", "curves"])
+def test_committed_rows_cost_what_the_default_profile_costs(name):
+    """Baseline and SDR together; of curves what their name says. But for the single steps of a part that takes no part."""
+    whole = PARAMS["pretrain"]["epochs"] + PARAMS["sdr"]["epochs"]
+    for row in COMMITTED[name].rows:
+        params = copy.deepcopy(PARAMS)
+        for key, value in row.set.items():
+            *path, last = key.split(".")
+            reduce(dict.__getitem__, path, params)[last] = value
+        spec, heads, sdr = Backbone(**params["backbone"]), Heads(**params["heads"]), Sdr(**params["sdr"])
+        cost = cost_of(params["method"], spec, heads, sdr, params["views"]["side"])
+        mean = cost.w0_share * cost.w0 + (1 - cost.w0_share) * cost.subnet
+        image = cost.w0 if params["pretrain"]["width"] == "supernet" else cost.baseline
+        total = params["pretrain"]["epochs"] * image + (params["sdr"]["epochs"] * mean if row.of != "baseline" else 0)
+        if row.of == "adapted":
+            batches = ROWS_OF_CORPUS / params["pretrain"]["optimization"]["batch_size"]
+            (steps,) = {spec["steps"] for spec in params["adapt"].values()}
+            assert params["adapt"].keys() == params["tasks"].keys()
+            total = (params["pretrain"]["epochs"] + steps / batches) * image
+        named = re.search(r"([\d.]+) epochs", row.name)
+        asked = (float(named[1]) if named else whole) * cost.baseline
+        assert total == pytest.approx(asked, rel=0.002), row.name
+
+
 def test_sets_of_the_papers_comparisons_start_from_the_papers_method():
-    assert {name for name, one in COMMITTED.items() if one.profile != "paper"} == {"gain", "gain_mixed", "controls"}
+    ours = {"gain", "gain_mixed", "controls", "rivals", "levers", "subnets", "curves"}
+    assert {name for name, one in COMMITTED.items() if one.profile != "paper"} == ours

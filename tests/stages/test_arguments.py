@@ -24,6 +24,7 @@ ENTRIES = {  # stage → arguments that it needs
 PARAMS = """
 tasks: {digits: {source: builtin, metric: top1}}
 score_check: {digits: {}}
+adapt: {digits: {}}
 compare: {random: {source: random}}
 pruned: {thin: {how: structured}}
 networks: [baseline, w0]

@@ -62,6 +62,16 @@ def stage(tmp_path, monkeypatch):
         (["stages.cluster"], {"cluster__epsilon": -1.0}, r"`cluster\.epsilon`.*greater than 0.*-1\.0"),
         (["stages.prepare_task", "nobody"], {}, r"`nobody` is not in `tasks`"),
         (["stages.prepare"], {"data__source": "folder"}, r"SDR_DATA"),
+        (["stages.pretrain"], {"simclr__temperature": 0.0}, r"`simclr\.temperature`.*greater than 0.*0\.0"),
+        (["stages.train_sdr"], {"sdr__own": "some"}, r"`sdr\.own`.*'none', 'affine' or 'all'.*'some'"),
+        (["stages.route", "digits"], {"route__candidates": ["subnets", "thin"]}, r"`route\.candidates\.1`.*'thin'"),
+        (["stages.route", "digits"], {"route__candidates": []}, r"`route\.candidates`.*at least 1"),
+        (["stages.adapt", "digits"], {}, r"`digits` is not in `adapt`"),
+        (
+            ["stages.adapt", "digits"],
+            {"adapt": {"digits": {"images": 1, "steps": 9, "lr": 0.1}}},
+            r"`adapt\.digits\.images`.*2.*1",
+        ),
     ],
 )
 def test_one_message(stage, command, changes, message):

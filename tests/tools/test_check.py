@@ -49,6 +49,8 @@ def test_a_missing_section_is_named(check, name):
         ({"n_subnets": 257}, "n_subnets is 257"),
         ({"seed": -1}, "`seed`"),
         ({"score_check": {"birds": {}}}, "score_check: `birds` is not in `tasks`"),
+        ({"adapt": {"birds": {"images": 9, "steps": 1, "lr": 0.1}}}, "adapt: `birds` is not in `tasks`"),
+        ({"adapt": {"digits": {"images": 1, "steps": 1, "lr": 0.1}}}, "`adapt.digits.images`: "),
         ({"route": GOOD["route"] | {"method": "tree"}}, "`tree` needs calibrate.source: common"),
         ({"tasks": {"voc07.12": GOOD["tasks"]["digits"]}}, "tasks: name 'voc07.12'"),
         ({"tasks": {"2007": GOOD["tasks"]["digits"]}}, "tasks: name '2007'"),

@@ -68,7 +68,7 @@ def test_what_it_writes_is_valid_and_lean(clone, capsys):
     assert [*unknown(), *wrong()] == []
     assert params["data"]["source"] == "folder" and params["n_subnets"] == 4
     assert params["data"]["side"] == params["embed"]["side"] == 32 and params["views"]["side"] == 16
-    assert not any(params[name] for name in ("detection", "detectors", "compare", "pruned", "score_check"))
+    assert not any(params[name] for name in ("detection", "detectors", "compare", "pruned", "adapt", "score_check"))
     assert set(params["tasks"]) == {"split", "My-flat-one", "table"}
     text = (clone / "params.yaml").read_text()
     assert "# most pictures have 40 pixels" in text and "pictures a cluster" in text and "steps on 40 pictures" in text
