@@ -27,7 +27,7 @@ SHOW = Embedding(side=16, batch_size=8)
 SINGLE = toys.SPEC.single()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def scratch(tmp_path, monkeypatch):
     monkeypatch.setenv("SDR_SCRATCH", str(tmp_path / "scratch"))
 
@@ -76,7 +76,7 @@ def test_nearest_by_hand(data, n, m, seed):
     assert found.dtype == np.int64 and found.tolist() == sorted(chosen) and len(found) == min(images, n)
 
 
-def test_it_starts_from_the_baseline_and_goes_on_to_the_same_bits():
+def test_it_starts_from_the_baseline_and_goes_on_to_the_same_bits(scratch):
     torch.manual_seed(1)
     start = build("simclr", SINGLE, SINGLE.supernet_widths, toys.HEADS)
     still = continuation(Adapt(images=40, steps=3, lr=1e-12), recipe(), 40)
@@ -91,7 +91,7 @@ def test_it_starts_from_the_baseline_and_goes_on_to_the_same_bits():
     assert torch.equal(weights(whole), weights(rest)) and history == again
 
 
-def test_a_task_of_dark_pictures_takes_dark_pictures(tmp_path, monkeypatch):
+def test_a_task_of_dark_pictures_takes_dark_pictures(scratch, tmp_path, monkeypatch):
     made = make_artifacts(tmp_path, monkeypatch)
     dark = np.random.default_rng(7).integers(0, 32, (6, 16, 16, 3), dtype=np.uint8)
     found = adapt(made, dark, Adapt(images=12, steps=4, lr=0.1), recipe(), CPU)
@@ -103,7 +103,7 @@ def test_a_task_of_dark_pictures_takes_dark_pictures(tmp_path, monkeypatch):
     assert torch.isfinite(statistics(found.backbone)).all()
 
 
-def test_what_does_not_belong_together_is_told(tmp_path, monkeypatch):
+def test_what_does_not_belong_together_is_told(scratch, tmp_path, monkeypatch):
     made, wanted = make_artifacts(tmp_path, monkeypatch), Adapt(images=12, steps=4, lr=0.1)
     with pytest.raises(UserError, match=r"has backbone .*, but a sub-net has"):
         adapt(made, Noise().images, wanted, recipe(backbone=toys.SPEC.model_copy(update={"layers": [1, 1, 1, 2]})), CPU)
