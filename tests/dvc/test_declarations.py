@@ -123,7 +123,7 @@ def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
         networks=["baseline", "w0", "a-b", "c", "d"],
         detection_networks=["baseline", "a-b"],
         score_check={"digits": {}},
-        adapt={"digits": {"images": 9, "steps": 1, "lr": 0.1}},
+        adapt={"icons": {"images": 9, "steps": 1, "lr": 0.1}},
     )
     with Repo(repo.root) as opened:
         stages = {stage.name: stage for stage in opened.index.stages}
@@ -134,7 +134,7 @@ def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
         "finetune@demo-a-b",
         "prune@d",
         "check_scores@digits",
-        "adapt@digits",
+        "adapt@icons",
     } <= stages.keys()
     for name, stage in stages.items():
         watched = {param for dep in stage.deps if isinstance(dep, ParamsDependency) for param in dep.params}

@@ -50,7 +50,7 @@ def test_a_missing_section_is_named(check, name):
         ({"seed": -1}, "`seed`"),
         ({"score_check": {"birds": {}}}, "score_check: `birds` is not in `tasks`"),
         ({"adapt": {"birds": {"images": 9, "steps": 1, "lr": 0.1}}}, "adapt: `birds` is not in `tasks`"),
-        ({"adapt": {"digits": {"images": 1, "steps": 1, "lr": 0.1}}}, "`adapt.digits.images`: "),
+        ({"adapt": {"icons": {"images": 1, "steps": 1, "lr": 0.1}}}, "`adapt.icons.images`: "),
         ({"route": GOOD["route"] | {"method": "tree"}}, "`tree` needs calibrate.source: common"),
         ({"tasks": {"voc07.12": GOOD["tasks"]["digits"]}}, "tasks: name 'voc07.12'"),
         ({"tasks": {"2007": GOOD["tasks"]["digits"]}}, "tasks: name '2007'"),
