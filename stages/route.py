@@ -7,11 +7,12 @@ from sdr.base.outputs import digest, output_dir, write_json
 from sdr.base.params import load
 from sdr.base.progress import Progress
 from sdr.base.ranks import in_processes, pick_device
+from sdr.evaluate.ensemble import member_folder
 from sdr.evaluate.knn import Knn
 from sdr.export.write import write_backbone
 from sdr.nets.embed import Embedding
 from sdr.route.bundle import open_bundle
-from sdr.route.result import backbone_folder, in_words, members, write_result
+from sdr.route.result import in_words, members, write_result
 from sdr.route.search import Labelled, Search, search
 from sdr.tasks import in_corpus
 from sdr.tasks.task import Task
@@ -46,7 +47,7 @@ def main() -> None:
         write_json(out / "route.json", route | in_corpus.report(alike))
         words = in_words(route, task.metric)
         for place, network in enumerate(members(ranking.decision.choice, route["best"])):
-            folder = out / backbone_folder(place)
+            folder = out / member_folder(place)
             folder.mkdir()
             called = network.facts(bundle.trained)["name"]
             title = f"{called}, number {place + 1}" if place else f"{called}, chosen"

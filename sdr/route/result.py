@@ -1,6 +1,5 @@
 """A finished search on disk: ranking.csv, a row a sub-net, and route.json, the choice and what it cost."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -63,21 +62,10 @@ def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, pa
     return route
 
 
-def chosen_folders(folder: str | Path) -> list[Path]:
-    """The networks in a route's folder, the chosen one first; others, from `top_m: 2` on, are the next best."""
-    best = json.loads(Path(folder, "route.json").read_text())["best"]
-    return [Path(folder, backbone_folder(place)) for place in range(len(best))]
-
-
 def members(choice: Choice, best: Sequence[int]) -> list[Choice]:
     """What is exported: the choice, which need not be a sub-net, and of the best sub-nets as many others as make `best`'s number."""
     others = [other for other in (Choice("subnets", number) for number in best) if other != choice]
     return [choice, *others[: len(best) - 1]]
-
-
-def backbone_folder(place: int) -> str:
-    """Where the network lies that came in at this place, from 0."""
-    return "backbone" if place == 0 else f"backbone-{place + 1}"
 
 
 def in_words(route: dict, metric: str) -> str:

@@ -130,7 +130,7 @@ def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
         opened.check_graph(opened.index.stages)
     assert {name.partition("@")[0] for name in stages} == set(STAGES)
     assert {
-        "evaluate@digits-a-b",
+        "evaluate@icons-a-b",
         "finetune@demo-a-b",
         "prune@d",
         "check_scores@digits",

@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import os
-import re
 import runpy
 import sys
 from collections import defaultdict
@@ -19,7 +18,6 @@ from ruamel.yaml import YAML
 from sdr.base.profiles import merged
 from sdr.corpus.store import ImageStore
 from sdr.experiments.sets import Experiment, targets
-from tests.dvc.stand_in import items
 
 ROOT = Path(__file__).parents[2]
 SIZE = 16
@@ -62,7 +60,6 @@ class Miniature:
         self.root, self.ran, self.read = root, [], defaultdict(set)
         self._made: dict[str, Path] = {}  # what a stage's outputs follow from → the folder that has them
         self._folders: dict[str, Path] = {}
-        self._pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
         write_noise(root)
 
     def run(self, experiment: Experiment) -> Path:
@@ -74,7 +71,7 @@ class Miniature:
                 (folder / name).symlink_to(ROOT / name)
             params = changed(experiment.changes, experiment.profile)
             (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-            stages = all_stages(self._pipeline, params)
+            stages = all_stages(folder)
             reached: set[str] = set()
             for target in targets(experiment, TASKS):
                 for name in [target] if target in stages else [n for n in stages if n.partition("@")[0] == target]:
@@ -154,25 +151,13 @@ def value_of(params: dict, name: str) -> Any:
     return params
 
 
-def all_stages(pipeline: dict, params: dict) -> dict[str, dict]:
-    """Every stage that DVC makes of dvc.yaml, with its outputs and dependencies as they are named then."""
-    found = {}
-    for name, stage in pipeline["stages"].items():
-        keys = [""]
-        if "foreach" in stage:
-            keys = list(params[stage["foreach"].strip("${}")])
-        if "matrix" in stage:
-            axes = (params[values.strip("${}")] for values in stage["matrix"].values())
-            keys = ["-".join(values) for values in itertools.product(*axes)]
-        for key in keys:
-            places = items(stage, key, params)
-            text = re.sub(
-                r"\$\{(.+?)\}",
-                lambda m, places=places: places.get(m[1], m[0]),
-                json.dumps(stage.get("do", stage)),
-            )
-            found[f"{name}@{key}" if key else name] = json.loads(text)
-    return found
+def all_stages(folder: Path) -> dict[str, dict]:
+    """Every stage that DVC makes of the dvc.yaml and the params.yaml in a folder, with its outputs and dependencies."""
+    from dvc.parsing import DataResolver
+    from dvc.repo import Repo
+
+    pipeline = yaml.safe_load((folder / "dvc.yaml").read_text())
+    return DataResolver(Repo(str(folder), uninitialized=True), str(folder), pipeline).resolve()["stages"]
 
 
 def outs(stage: dict) -> list[str]:
