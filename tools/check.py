@@ -21,6 +21,7 @@ from sdr.nets.calibrate import Calibration
 from sdr.nets.embed import Embedding
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
+from sdr.report.run import RAW
 from sdr.route.search import Search
 from sdr.sources.corpus import Data
 from sdr.ssl.byol import Target
@@ -77,7 +78,7 @@ NAMED = (
     "detection_networks",
     "detectors",
 )
-OWN = ("baseline", "w0")  # networks that every run has
+OWN = ("baseline", "w0")  # networks that are made by the pipeline itself
 
 
 @program
@@ -148,8 +149,14 @@ def names(right: dict[str, Any]) -> Iterable[str]:
                     yield f"params.yaml: {section}: `{name}` is none of {', '.join(networks)}"
                 if given[section].count(name) > 1:
                     yield f"params.yaml: {section}: `{name}` stands there twice"
-    for name in (name for name in OWN if "networks" in right and name not in given["networks"]):
-        yield f"params.yaml: networks: `{name}` is missing: the report sets the routed sub-nets beside it (to evaluate other networks alone: `dvc repro evaluate`)"
+    if "w0" in given["networks"] and "sdr" in right and right.get("n_subnets") != 1 and not right["sdr"].trains_w0:
+        yield (
+            "params.yaml: networks: `w0` is never trained (sdr.first_phase and sdr.w0_share are 0): take it out, or train it"
+        )
+    if "compare" in right and RAW in given["compare"] and given["compare"][RAW].source != RAW:
+        yield f"params.yaml: compare.{RAW}: the tables take it for raw pixels; call it otherwise, or set source: pixels"
+    if "networks" in right and "baseline" not in given["networks"]:
+        yield "params.yaml: networks: `baseline` is missing: the report sets the routed sub-nets beside it (to evaluate other networks alone: `dvc repro evaluate`)"
     if "baseline" not in given["detection_networks"] and right.get("detection"):
         yield "params.yaml: detection_networks: `baseline` is missing: the report sets the routed sub-nets beside it"
     if "mean" in given["tasks"]:

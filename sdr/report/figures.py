@@ -49,8 +49,8 @@ def _scores(run: Run) -> Drawing:
 
 def _gains(run: Run) -> Drawing:
     best = "; ".join(
-        f"{t.name}: median {signed(t.ranking['gain'].median())}, best {signed(t.best['gain'])}, "
-        f"W_0 {signed(w0_gain(t))}"
+        f"{t.name}: median {signed(t.ranking['gain'].median())}, best {signed(t.best['gain'])}"
+        + (f", W_0 {signed(w0)}" if (w0 := w0_gain(t)) is not None else "")
         for t in run.tasks
     )
     selected = (

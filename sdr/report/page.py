@@ -40,6 +40,7 @@ def page(run: Run, cost: Cost, pictures: dict[str, dict[str, str]]) -> str:
         methods={"simsiam": "SimSiam", "byol": "BYOL", "simclr": "SimCLR"},
         domains=facts.domains(run),
         w0_gain=w0_gain,
+        raw_linear=tables.raw_linear,
         below_raw={task.name: tables.below_raw(task) for task in run.tasks},
         chosen=[cluster | {"sheet": _sheet(run, cluster["cluster"])} for cluster in facts.chosen_clusters(run)],
         clusters=[cluster | {"sheet": _sheet(run, cluster["cluster"])} for cluster in facts.clusters(run)],

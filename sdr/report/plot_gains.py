@@ -13,7 +13,7 @@ SCORES = {"knn": "kNN", "logme": "LogME", "hscore": "H-score"}
 
 
 def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
-    """Per task, gains of all sub-nets (dots; box: quartiles), of W_0 (diamond) and of the best (square)."""
+    """Per task, gains of all sub-nets (dots; box: quartiles), of W_0 (diamond, if it was trained) and of the best (square)."""
     figure, (axes,) = panel(0.85 + 0.5 * len(tasks))
     jitter = np.random.default_rng(0)
     axes.axvline(0, color=palette.baseline, linewidth=1.2, zorder=1)
@@ -28,7 +28,8 @@ def draw_gains(tasks: list[TaskRun], palette: Palette) -> Figure:
     rows = range(len(tasks))
     w0 = [w0_gain(task) for task in tasks]
     best = [task.best["gain"] for task in tasks]
-    axes.plot(w0, rows, "D", color=palette.w0, markersize=6, zorder=4, label="super-net W₀")
+    if None not in w0:
+        axes.plot(w0, rows, "D", color=palette.w0, markersize=6, zorder=4, label="super-net W₀")
     axes.plot(best, rows, "s", color=palette.sdr, markersize=6, zorder=5, label="best sub-net")
     axes.set_yticks(rows, [task.name for task in tasks])
     axes.set_ylim(len(tasks) - 0.5, -0.5)
@@ -45,7 +46,8 @@ def draw_histogram(task: TaskRun, palette: Palette) -> Figure:
     gain = task.ranking["gain"].dropna().to_numpy()
     axes.hist(gain, bins=int(np.clip(2 * np.sqrt(len(gain)), 6, 40)), color=palette.dots, edgecolor=palette.paper)
     axes.axvline(0, color=palette.baseline, label="baseline")
-    axes.axvline(w0_gain(task), color=palette.w0, linestyle="--", label="super-net W₀")
+    if (w0 := w0_gain(task)) is not None:
+        axes.axvline(w0, color=palette.w0, linestyle="--", label="super-net W₀")
     axes.axvline(task.best["gain"], color=palette.sdr, label="best sub-net")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(f"{gain_of(task)} on training images")
@@ -102,9 +104,9 @@ def gain_of(task: TaskRun) -> str:
     )
 
 
-def w0_gain(task: TaskRun) -> float:
-    """Gain of the super-net over the baseline on the training split, points."""
-    return task.route["w0"] - task.route["baseline"]
+def w0_gain(task: TaskRun) -> float | None:
+    """Gain of the super-net over the baseline on the training split, points; None if it was never trained."""
+    return None if task.route["w0"] is None else task.route["w0"] - task.route["baseline"]
 
 
 def _draw_tree(axes: Axes, task: TaskRun, levels: list, norm, colours, palette: Palette) -> None:

@@ -1,4 +1,4 @@
-"""Test scores of the three networks per task, with their 95 % intervals."""
+"""Test scores of our networks per task, with their 95 % intervals."""
 
 from matplotlib.figure import Figure
 
@@ -14,6 +14,8 @@ def draw_scores(tasks: list[TaskRun], palette: Palette) -> Figure:
     """Linear test scores of the networks (marks), 95 % intervals (lines) and chance (|), per task."""
     figure, (axes,) = panel(0.75 + 0.62 * len(tasks))
     for network, label in LABELS.items():
+        if network not in tasks[0].networks:
+            continue
         found = [task.networks[network] for task in tasks]
         rows = [row + SHIFT[network] for row in range(len(tasks))]
         low, high = zip(*(evaluation["linear_interval"] for evaluation in found), strict=True)

@@ -16,7 +16,11 @@ from sdr.report.runs import last_runs
 if TYPE_CHECKING:
     import pandas as pd
 
-OWN = ("baseline", "w0")  # networks that every run has, beside the routed sub-nets
+OWN = (
+    "baseline",
+    "w0",
+)  # networks of ours beside the routed sub-nets: every run has the baseline, W_0 where it was trained
+RAW = "pixels"  # the entry of `compare` that features have to beat
 ROUTED = ("sdr", "ensemble", "votes")  # what lies in one file
 RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
@@ -33,8 +37,8 @@ class TaskRun:
         meta: `artifacts/tasks/T/meta.json`.
         ranking: all sub-nets, best first: rank, subnet, path, cluster_size, images (that it was scored on), score
             and gain (over the baseline on those images); NaN where a sub-net was not tried.
-        route: `artifacts/route/T/route.json`, the choice and how it was found.
-        networks: "baseline", "w0" and "sdr" → the evaluation of that network, scores in per cent.
+        route: `artifacts/route/T/route.json`, the choice and how it was found; its score "w0" is None where W_0 was never trained.
+        networks: "baseline", "w0" if it is one of `networks`, and "sdr" → the evaluation of that network, scores in per cent.
         others: "ensemble" and "votes", if the best sub-nets were tried together, and each other network of `networks` → its evaluation.
     """
 
@@ -122,7 +126,7 @@ def read_run(
         tasks: names of the tasks, in the order of the report.
         n_subnets: how many sub-nets each ranking must hold.
         seed: shown, not used.
-        networks: names of the networks that every task is evaluated with beside the routed sub-nets; `OWN` among them.
+        networks: names of the networks that every task is evaluated with beside the routed sub-nets; the baseline among them.
         detection: names of the detection sets.
         detection_networks: names of the networks that are fine-tuned on them beside the routed sub-nets.
         score_check: names of the tasks on which the routing scores are judged.
@@ -133,7 +137,10 @@ def read_run(
     """
     root, names, sets, checked = Path(artifacts), list(tasks), list(detection), list(score_check)
     evaluated, tuned = list(networks), list(detection_networks)
-    others = [name for name in evaluated if name not in OWN]
+    sdrnet = read_json(root / "sdrnet/config.json", ["method", "macs", "groups"])
+    trained = sdrnet.get("w0_trained", True)
+    if "w0" in evaluated and not trained:
+        raise UserError("params.yaml: networks: `w0`: this super-net's W_0 was never trained; take it out of the list")
     timing = {name: root / f"timing/{name}.json" for name in ("baseline", "sdrnet")}
     _refuse_stale(root, set(names), set(evaluated), set(sets), set(tuned), set(checked))
     return Run(
@@ -141,14 +148,14 @@ def read_run(
         seed=seed,
         data=read_json(root / "data/meta.json"),
         baseline=read_json(root / "baseline/config.json"),
-        sdrnet=read_json(root / "sdrnet/config.json", ["method", "macs", "groups"]),
+        sdrnet=sdrnet,
         calibration=read_json(root / "calibration/meta.json", ["macs"]),
         history=read_csv(root / "baseline/history.csv", HISTORY),
         history_sdr=read_csv(root / "sdrnet/history.csv", HISTORY_SDR),
         clusters=read_csv(root / "clusters/clusters.csv", CLUSTERS),
         clustering=read_json(root / "clusters/metrics.json"),
         samples=root / "clusters/samples",
-        tasks=[_task(root, name, n_subnets, others) for name in names],
+        tasks=[_task(root, name, n_subnets, evaluated, trained) for name in names],
         score_checks={name: read_json(root / f"eval/scores/{name}.json", ["scores", "chance"]) for name in checked},
         detection=[_detection(root, name, list(dict.fromkeys(["baseline", "sdr", *tuned]))) for name in sets],
         timing={name: read_json(file) for name, file in timing.items() if file.exists()},
@@ -178,7 +185,7 @@ def read_evaluation(root: Path, network: str, task: str) -> dict[str, Any]:
     return found[network]
 
 
-def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
+def _task(root: Path, name: str, n_subnets: int, evaluated: list[str], w0_trained: bool) -> TaskRun:
     table = root / "route" / name / "ranking.csv"
     ranking = read_csv(table, RANKING)
     if len(ranking) != n_subnets:
@@ -188,9 +195,15 @@ def _task(root: Path, name: str, n_subnets: int, compare: list[str]) -> TaskRun:
     )
     if route["subnet"] not in set(ranking["subnet"]):
         raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
-    networks = {network: read_evaluation(root, network, name) for network in (*OWN, "sdr")}
+    if not w0_trained:
+        route["w0"] = None
+    own = [network for network in OWN if network == "baseline" or network in evaluated]
+    networks = {network: read_evaluation(root, network, name) for network in (*own, "sdr")}
     together = [network for network in ("ensemble", "votes") if len(route["best"]) > 1]
-    others = {network: read_evaluation(root, network, name) for network in (*together, *compare)}
+    others = {
+        network: read_evaluation(root, network, name)
+        for network in (*together, *(network for network in evaluated if network not in OWN))
+    }
     meta = read_json(root / "tasks" / name / "meta.json", ["metric", "chance", "raw_knn", "n_train", "n_test"])
     return TaskRun(name, meta, ranking, route, networks, others)
 

@@ -3,23 +3,28 @@
 from statistics import fmean
 from typing import Any
 
-from sdr.report.run import DetectionRun, TaskRun
+from sdr.report.run import RAW, DetectionRun, TaskRun
 from sdr.report.scores import PROTOCOLS
 
-NETWORKS = ("baseline", "w0", "sdr")
+LABELS = {
+    "baseline": "baseline",
+    "w0": "W_0",
+    "sdr": "SDR",
+    "gain": "gain",
+}  # columns of a protocol, W_0 where it was evaluated
 DETECTION = ("ap", "ap50", "ap75")
 
 Scores = dict[str, dict[str, float]]
 
 
 def scores(task: TaskRun) -> Scores:
-    """Test scores of one task, %, not rounded: `{"linear": {"baseline", "w0", "sdr", "gain"}, "knn": …}`.
+    """Test scores of one task, %, not rounded: `{"linear": {"baseline", "sdr", "gain"}, "knn": …}`, and "w0" if evaluated.
 
     The gain is the routed sub-net minus the baseline, in percentage points.
     """
     table = {}
     for protocol in PROTOCOLS:
-        row = {network: float(task.networks[network][protocol]) for network in NETWORKS}
+        row = {network: float(found[protocol]) for network, found in task.networks.items()}
         table[protocol] = row | {"gain": row["sdr"] - row["baseline"]}
     return table
 
@@ -104,9 +109,19 @@ def percent(value: float | None) -> str:
 
 
 def below_raw(task: TaskRun) -> list[str]:
-    """The protocols in which the network that routing took does not reach nearest neighbours on raw pixels: of "kNN"."""
-    raw = task.meta["raw_knn"]
-    return ["kNN"] if raw is not None and task.networks["sdr"]["knn"] < raw else []
+    """The protocols, of "linear" and "kNN", in which the network that routing took does not reach raw pixels.
+
+    In linear where the network `pixels` was evaluated; in kNN the better of its score and 5 nearest neighbours.
+    """
+    pixels, raw, ours = task.others.get(RAW, {}), task.meta["raw_knn"], task.networks["sdr"]
+    best = {"linear": pixels.get("linear"), "knn": max(filter(None, (pixels.get("knn"), raw)), default=None)}
+    names = zip(PROTOCOLS, ("linear", "kNN"), strict=True)
+    return [name for key, name in names if best[key] is not None and ours[key] < best[key]]
+
+
+def raw_linear(task: TaskRun) -> float | None:
+    """Logistic regression on raw pixels, %; None where the network `pixels` was not evaluated."""
+    return task.others[RAW]["linear"] if RAW in task.others else None
 
 
 def markdown(tasks: list[TaskRun], sets: list[DetectionRun]) -> str:
@@ -117,26 +132,28 @@ def markdown(tasks: list[TaskRun], sets: list[DetectionRun]) -> str:
 def _result(tasks: list[TaskRun]) -> str:
     if not tasks:
         return "No task in `params.yaml`: nothing was evaluated.\n"
-    headings = [f"{name} {column}" for name in ("linear", "kNN") for column in ("baseline", "W_0", "SDR", "gain")]
+    columns = [LABELS[name] for name in scores(tasks[0])["linear"]]
+    headings = [f"{name} {column}" for name in ("linear", "kNN") for column in columns]
     lines = [
-        _line(["task", "metric", *headings, "raw pixels", "chance"]),
-        _line([":--", ":--", *["--:"] * 10]),
+        _line(["task", "metric", *headings, "raw pixels linear", "raw pixels kNN", "chance"]),
+        _line([":--", ":--", *["--:"] * (len(headings) + 3)]),
     ]
     for task in tasks:
         linear, knn = (cells(scores(task)[protocol]) for protocol in PROTOCOLS)
-        for column, network in enumerate(NETWORKS):
+        for column, network in enumerate(task.networks):
             low, high = task.networks[network]["linear_interval"]
             linear[column] += f" ({low:.1f}–{high:.1f})"
-        context = [percent(task.meta["raw_knn"]), percent(task.meta["chance"])]
+        context = [percent(raw_linear(task)), percent(task.meta["raw_knn"]), percent(task.meta["chance"])]
         lines.append(_line([task.name, _words(task.meta["metric"]), *linear, *knn, *context]))
     total = mean([scores(task) for task in tasks])
-    lines.append(_line(["**mean**", "", *cells(total["linear"]), *cells(total["knn"]), "", ""]))
+    lines.append(_line(["**mean**", "", *cells(total["linear"]), *cells(total["knn"]), "", "", ""]))
     lines += [
         "",
         "Test scores in per cent; in brackets the 95 % bootstrap interval of the test images. Baseline: "
         "one network of a sub-net's width, pre-trained on the whole corpus. W_0: the super-net. SDR: the "
         "sub-net that routing chose on the training split. Gain: SDR minus baseline, in points. Raw pixels: "
-        "5-NN on 32 × 32 pixels. One seed.",
+        "logistic regression, and 5-NN on 32 × 32 pixels. One seed.",
+        *(f"{task.name}: below raw pixels in {' and '.join(below_raw(task))}." for task in tasks if below_raw(task)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -177,7 +194,7 @@ def _detection(sets: list[DetectionRun]) -> str:
 
 def cells(row: dict[str, float]) -> list[str]:
     """Baseline, W_0, SDR and gain as text."""
-    return [*(f"{row[network]:.2f}" for network in NETWORKS), signed(row["gain"])]
+    return [*(f"{row[network]:.2f}" for network in row if network != "gain"), signed(row["gain"])]
 
 
 def _line(cells: list[Any]) -> str:

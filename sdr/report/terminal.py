@@ -5,7 +5,19 @@ from rich.console import Console
 from rich.table import Table
 
 from sdr.report.run import DetectionRun, TaskRun
-from sdr.report.tables import DETECTION, PROTOCOLS, Scores, below_raw, cells, mean, percent, scores, signed
+from sdr.report.tables import (
+    DETECTION,
+    LABELS,
+    PROTOCOLS,
+    Scores,
+    below_raw,
+    cells,
+    mean,
+    percent,
+    raw_linear,
+    scores,
+    signed,
+)
 
 
 def print_detection(sets: list[DetectionRun]) -> None:
@@ -53,14 +65,19 @@ def print_table(tasks: list[TaskRun]) -> None:
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
+    raw = "w0" not in tasks[0].networks  # with W_0 too it would be wider than 80 columns
     total = mean([scores(task) for task in tasks])
     table.add_column("\ntask", footer="mean", overflow="fold")
     for protocol, name in zip(PROTOCOLS, ("linear", "kNN"), strict=True):
-        for column, cell in zip(("base", "W_0", "SDR", "gain"), cells(total[protocol]), strict=True):
-            table.add_column(f"{name}\n{column}", footer=cell, justify="right", no_wrap=True)
+        for column, cell in zip(total[protocol], cells(total[protocol]), strict=True):
+            heading = "base" if column == "baseline" else LABELS[column]
+            table.add_column(f"{name}\n{heading}", footer=cell, justify="right", no_wrap=True)
+        if raw:
+            table.add_column(f"{name}\nraw", justify="right", no_wrap=True)
     for task in tasks:
-        row = scores(task)
-        table.add_row(task.name, *cells(row["linear"]), *cells(row["knn"]))
+        row, pixels = scores(task), {"linear": raw_linear(task), "knn": task.meta["raw_knn"]}
+        found = ([*cells(row[protocol]), *([percent(pixels[protocol])] if raw else [])] for protocol in PROTOCOLS)
+        table.add_row(task.name, *(cell for each in found for cell in each))
     Console().print(table)
 
 
@@ -75,7 +92,7 @@ def print_choices(tasks: list[TaskRun]) -> None:
         table.add_row(task.name, task.route["choice"]["name"], promise, task.route["verdict"])
     Console().print(table)
     for task in tasks:
-        for protocol in below_raw(task):
-            print(f"{task.name}: below nearest neighbours on raw pixels in {protocol}")
+        if below := below_raw(task):
+            print(f"{task.name}: below raw pixels in {' and '.join(below)}")
     if tasks:
         print(f'next: timm.create_model("local-dir:{tasks[0].folder}", pretrained=True); each task has such a folder')

@@ -122,7 +122,7 @@ def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
         pruned={"d": {"how": "structured"}},
         networks=["baseline", "w0", "a-b", "c", "d"],
         detection_networks=["baseline", "a-b"],
-        score_check={"digits": {}},
+        score_check={"icons": {}},
         adapt={"icons": {"images": 9, "steps": 1, "lr": 0.1}},
     )
     with Repo(repo.root) as opened:
@@ -133,7 +133,7 @@ def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
         "evaluate@icons-a-b",
         "finetune@demo-a-b",
         "prune@d",
-        "check_scores@digits",
+        "check_scores@icons",
         "adapt@icons",
     } <= stages.keys()
     for name, stage in stages.items():

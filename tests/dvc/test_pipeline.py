@@ -136,7 +136,7 @@ def test_it_has_all_that_it_should_and_nothing_to_do(finished):
     assert set(json.loads((finished.root / "metrics/tasks.json").read_text())) == set(TASKS)
     for task in TASKS:
         folder = finished.root / "artifacts/eval"
-        files = {name: folder / name / f"{task}.json" for name in ("baseline", "w0", "random", "sdr")}
+        files = {name: folder / name / f"{task}.json" for name in ("baseline", "pixels", "sdr")}
         found = {name: json.loads(file.read_text())["networks"] for name, file in files.items()}
         assert all(0 <= networks[name]["linear"] <= 100 for name, networks in found.items())
         assert found["sdr"]["votes"]["members"] == found["sdr"]["ensemble"]["members"] == 2

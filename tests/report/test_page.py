@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -139,7 +140,7 @@ def test_tasks_scores_and_domains_are_named(built):
 def test_sort_headings_are_buttons_in_headings_with_aria_sort(built):
     page = built[2]
     parents = [parent for tag, _, _, parent in page.elements if tag == "button"]
-    assert len(parents) == 11 + 5 + 10 + 6 + 10 + 5 + 5
+    assert len(parents) == 12 + 5 + 10 + 6 + 10 + 5 + 5
     for ((tag, attributes),) in parents:
         assert tag == "th"
         assert attributes["aria-sort"] in ("none", "ascending", "descending")
@@ -274,3 +275,16 @@ def test_a_task_below_raw_pixels_is_flagged(tmp_path):
     file.write_text(json.dumps(json.loads(file.read_text()) | {"raw_knn": 99.5}))
     told = section(page(read_run(artifacts, TASKS[:2], 4, 0), COST, pictures={}), "take")
     assert told.count("Below raw pixels (kNN).") == 1
+
+
+def test_a_w0_that_was_never_trained_is_nowhere_scored(tmp_path):
+    artifacts = write_artifacts(tmp_path, TASKS[:2], 4)
+    shutil.rmtree(artifacts / "eval/w0")
+    config = artifacts / "sdrnet/config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"w0_trained": False}))
+    run = read_run(artifacts, TASKS[:2], 4, 0, ["baseline"])
+    (tmp_path / "report").mkdir()
+    write_report(run, COST, tmp_path / "report")
+    text = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    assert "<sub>0</sub>" not in section(text, "result") and "W_0 +" not in text and "W_0 −" not in text
+    assert "nan" not in section(text, "routing").lower()

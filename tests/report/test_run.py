@@ -151,3 +151,17 @@ def test_the_log_is_that_of_this_pipeline(make_artifacts, tmp_path):
         "route@kinds",
         "evaluate_routed@kinds",
     ]
+
+
+def test_w0_is_read_only_where_it_was_asked_for_and_trained(make_artifacts):
+    artifacts = make_artifacts(["kinds"], 3)
+    write_detection(artifacts, "demo")
+    run = read_run(artifacts, ["kinds"], 3, 0, ["baseline", "w0"], ["demo"], ["baseline"]).tasks[0]
+    assert "w0" in run.networks and run.route["w0"] is not None
+    shutil.rmtree(artifacts / "eval/w0")
+    config = artifacts / "sdrnet/config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"w0_trained": False}))
+    run = read_run(artifacts, ["kinds"], 3, 0, ["baseline"], ["demo"], ["baseline"]).tasks[0]
+    assert set(run.networks) == {"baseline", "sdr"} and run.route["w0"] is None
+    with pytest.raises(UserError, match="networks: `w0`: this super-net's W_0 was never trained"):
+        read_run(artifacts, ["kinds"], 3, 0, ["baseline", "w0"], ["demo"], ["baseline"])

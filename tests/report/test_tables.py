@@ -1,12 +1,14 @@
 """The numbers of the result table against values worked out by hand."""
 
 import dataclasses
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from sdr.report.run import DetectionRun, TaskRun
 from sdr.report.tables import (
+    below_raw,
     detection_summary,
     markdown,
     mean,
@@ -131,10 +133,10 @@ def test_separated_needs_a_gap():
 def test_markdown_is_one_table_with_equal_columns():
     table = markdown([DIGITS, KINDS], []).split("\n\n")[0].splitlines()
     assert len(table) == 5
-    assert {line.count("|") for line in table} == {13}
+    assert {line.count("|") for line in table} == {14}
     assert table[2] == (
         "| digits | mean per class | 80.00 (79.0–81.0) | 81.00 (80.0–82.0) | 83.50 (82.5–84.5) | +3.50 "
-        "| 70.00 | 69.00 | 72.25 | +2.25 | 30.12 | 10.00 |"
+        "| 70.00 | 69.00 | 72.25 | +2.25 | – | 30.12 | 10.00 |"
     )
     assert table[4].startswith("| **mean** |  | 65.00 | 66.50 | 66.38 | +1.38 |")
 
@@ -153,3 +155,33 @@ def test_the_terminal_table_fits_80_columns(capsys, monkeypatch):
     assert row == ["digits", "80.00", "81.00", "83.50", "+3.50", "70.00", "69.00", "72.25", "+2.25"]
     assert next(line for line in lines if "mean" in line).split()[4] == "+1.38"
     assert max(map(len, lines)) <= 80
+
+
+def without_w0(found, **pixels):
+    networks = {name: scores for name, scores in found.networks.items() if name != "w0"}
+    return replace(found, networks=networks, others={"pixels": pixels} if pixels else {})
+
+
+def test_a_run_without_w0_shows_raw_pixels_in_its_place(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = without_w0(DIGITS, linear=41.5, knn=30.0)
+    print_table([found])
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if "digits" in line).split()
+    assert row[:5] == ["digits", "80.00", "83.50", "+3.50", "41.50"] and "W_0" not in shown
+    assert "W_0 |" not in markdown([found], []) and "| 41.50 |" in markdown([found], [])
+
+
+@pytest.mark.parametrize(
+    ("pixels", "below"),
+    [
+        ({}, []),
+        ({"linear": 83.0, "knn": 72.0}, []),
+        ({"linear": 84.0, "knn": 72.0}, ["linear"]),
+        ({"linear": 84.0, "knn": 73.0}, ["linear", "kNN"]),
+    ],
+)
+def test_features_below_raw_pixels_are_named(pixels, below):
+    found = without_w0(replace(DIGITS, meta=DIGITS.meta | {"raw_knn": 50.0}), **pixels)
+    assert below_raw(found) == below
+    assert ("below raw pixels in" in markdown([found], [])) == bool(below)
