@@ -149,10 +149,9 @@ def names(right: dict[str, Any]) -> Iterable[str]:
                     yield f"params.yaml: {section}: `{name}` is none of {', '.join(networks)}"
                 if given[section].count(name) > 1:
                     yield f"params.yaml: {section}: `{name}` stands there twice"
-    if "w0" in given["networks"] and "sdr" in right and right.get("n_subnets") != 1 and not right["sdr"].trains_w0:
-        yield (
-            "params.yaml: networks: `w0` is never trained (sdr.first_phase and sdr.w0_share are 0): take it out, or train it"
-        )
+    if "sdr" in right and right.get("n_subnets") != 1 and not right["sdr"].trains_w0:
+        for section in (section for section in ("networks", "detection_networks") if "w0" in given[section]):
+            yield f"params.yaml: {section}: `w0` is never trained (sdr.first_phase and w0_share are 0): take it out, or train it"
     if "compare" in right and RAW in given["compare"] and given["compare"][RAW].source != RAW:
         yield f"params.yaml: compare.{RAW}: the tables take it for raw pixels; call it otherwise, or set source: pixels"
     if "networks" in right and "baseline" not in given["networks"]:

@@ -69,6 +69,7 @@ def test_a_missing_section_is_named(check, name):
         ({"networks": ["pixels"]}, "networks: `baseline` is missing"),
         ({"networks": ["baseline", "pixels", "pixels"]}, "networks: `pixels` stands there twice"),
         ({"networks": ["baseline", "w0"]}, "networks: `w0` is never trained"),
+        ({"detection_networks": ["baseline", "w0"]}, "detection_networks: `w0` is never trained"),
         ({"compare": {"pixels": {"source": "random"}}}, "compare.pixels: the tables take it for raw pixels"),
         ({"tasks": {"$(touch X)": TASK}}, "tasks: name '$(touch X)'"),
         (
