@@ -3,26 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-from pydantic import PositiveInt
 
 from sdr.base.errors import program
 from sdr.base.names import entry
 from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device, rank
-from sdr.nets.backbone import Backbone
-from sdr.nets.embed import Embedding
 from sdr.nets.folder import save_resnet
-from sdr.nets.heads import Heads
-from sdr.ssl.byol import Target
-from sdr.ssl.method import Method
-from sdr.ssl.simclr import Contrast
-from sdr.ssl.views import Views
 from sdr.tasks.task import Task
-from sdr.train.adapt import Adapt, Recipe, adapt
-from sdr.train.compute import Compute
-from sdr.train.jobs import Common
-from sdr.train.optimizers import Optimization
+from sdr.train.adapt import RECIPE, Adapt, Recipe, adapt
 
 
 @program
@@ -30,23 +19,8 @@ def main() -> None:
     name = entry("adapt")
     in_processes()
     key = f"adapt__{name}"
-    params = load(
-        seed=int,
-        method=Method,
-        byol=Target,
-        simclr=Contrast,
-        views=Views,
-        backbone=Backbone,
-        heads=Heads,
-        compute=Compute,
-        pretrain__optimization=Optimization,
-        pretrain__log_every=PositiveInt,
-        calibrate__images=PositiveInt,
-        embed=Embedding,
-        **{key: Adapt},
-    )
-    said = ("pretrain__optimization", "pretrain__log_every", "embed", "calibrate__images")
-    recipe = Recipe(Common.of(params), *(params[which] for which in said))
+    params = load(**RECIPE, **{key: Adapt})
+    recipe = Recipe.of(params)
     device, shown = pick_device(several=True), Task.open(f"artifacts/tasks/{name}").images("train")
     found = adapt(Path("artifacts"), shown, params[key], recipe, device)
     with output_dir(f"artifacts/adapted/{name}") as out:

@@ -17,19 +17,12 @@ from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device, rank
 from sdr.corpus.parts import Part, part_rows
 from sdr.corpus.store import ImageStore
-from sdr.nets.backbone import Backbone
 from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.folder import save_resnet
-from sdr.nets.heads import Heads
-from sdr.ssl.byol import Target
 from sdr.ssl.folder import save_network
-from sdr.ssl.method import Method
-from sdr.ssl.simclr import Contrast
-from sdr.ssl.views import Views
-from sdr.train.compute import Compute
 from sdr.train.cost import network_of, training_macs
-from sdr.train.jobs import Common, baseline
+from sdr.train.jobs import COMMON, Common, baseline
 from sdr.train.loop import train
 from sdr.train.settings import Pretrain
 
@@ -39,14 +32,7 @@ def main() -> None:
     no_entry()
     in_processes()
     params = load(
-        seed=int,
-        method=Method,
-        byol=Target,
-        simclr=Contrast,
-        views=Views,
-        backbone=Backbone,
-        heads=Heads,
-        compute=Compute,
+        **COMMON,
         pretrain=Pretrain,
         calibrate__images=PositiveInt,
         embed=Embedding,

@@ -17,17 +17,11 @@ from sdr.base.outputs import output_dir, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device, rank
 from sdr.corpus.store import ImageStore
-from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
-from sdr.ssl.byol import Target
 from sdr.ssl.folder import load_network, save_network
-from sdr.ssl.method import Method
-from sdr.ssl.simclr import Contrast
-from sdr.ssl.views import Views
-from sdr.train.compute import Compute
 from sdr.train.cost import cost_of
-from sdr.train.jobs import Common, sdr
+from sdr.train.jobs import COMMON, Common, sdr
 from sdr.train.loop import train
 from sdr.train.networks import load_baseline
 from sdr.train.schedule import W0
@@ -39,14 +33,7 @@ def main() -> None:
     no_entry()
     in_processes()
     params = load(
-        seed=int,
-        method=Method,
-        byol=Target,
-        simclr=Contrast,
-        views=Views,
-        backbone=Backbone,
-        heads=Heads,
-        compute=Compute,
+        **COMMON,
         n_subnets=int,
         sdr=Sdr,
     )

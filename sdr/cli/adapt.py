@@ -37,40 +37,14 @@ def run(args: argparse.Namespace) -> None:
     check_folder(args.artifacts, ", ".join(NEEDED))
     check_classes(args.images, "pictures, in any sub-folders")
     check_directory(args.out, args.force, onnx=args.onnx)
-    from pydantic import PositiveInt
 
     from sdr.base.params import load
     from sdr.base.ranks import pick_device
     from sdr.export.write_adapted import write_adapted
-    from sdr.nets.backbone import Backbone
-    from sdr.nets.embed import Embedding
-    from sdr.nets.heads import Heads
-    from sdr.ssl.byol import Target
-    from sdr.ssl.method import Method
-    from sdr.ssl.simclr import Contrast
-    from sdr.ssl.views import Views
     from sdr.tasks.pictures import read_pictures
-    from sdr.train.adapt import Adapt, Recipe, adapt
-    from sdr.train.compute import Compute
-    from sdr.train.jobs import Common
-    from sdr.train.optimizers import Optimization
+    from sdr.train.adapt import RECIPE, Adapt, Recipe, adapt
 
-    params = load(
-        seed=int,
-        method=Method,
-        byol=Target,
-        simclr=Contrast,
-        views=Views,
-        backbone=Backbone,
-        heads=Heads,
-        compute=Compute,
-        pretrain__optimization=Optimization,
-        pretrain__log_every=PositiveInt,
-        embed=Embedding,
-        calibrate__images=PositiveInt,
-    )
-    said = ("pretrain__optimization", "pretrain__log_every", "embed", "calibrate__images")
-    recipe = Recipe(Common.of(params), *(params[which] for which in said))
+    recipe = Recipe.of(load(**RECIPE))
     wanted = Adapt(images=args.nearest, steps=args.steps, lr=args.lr)
     with new_directory(args.out, args.force) as out, tempfile.TemporaryDirectory() as folder:
         options.say(f"reading {args.images}")

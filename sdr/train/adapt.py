@@ -26,7 +26,7 @@ from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import Embedding, embed, evaluation_view
 from sdr.nets.folder import load_backbone
 from sdr.train.cost import network_of, training_macs
-from sdr.train.jobs import Common
+from sdr.train.jobs import COMMON, Common
 from sdr.train.loop import train
 from sdr.train.networks import load_baseline
 from sdr.train.optimizers import Optimization
@@ -57,6 +57,20 @@ class Recipe:
     embed: Embedding
     calibrated: int
     """Images that batch-norm statistics are measured on, at most."""
+
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> "Recipe":
+        """From what `sdr.base.params.load` gave, which may be more."""
+        return cls(Common.of(params), *(params[name] for name in RECIPE if name not in COMMON))
+
+
+RECIPE = COMMON | {
+    "pretrain__optimization": Optimization,
+    "pretrain__log_every": PositiveInt,
+    "embed": Embedding,
+    "calibrate__images": PositiveInt,
+}
+"""Names and types of its parameters, for `sdr.base.params.load`, in the order of the fields."""
 
 
 @dataclass(frozen=True)

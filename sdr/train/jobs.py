@@ -1,7 +1,7 @@
 """The two trainings of the pipeline, in terms of their parameters: the baseline, and SDR."""
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -49,6 +49,10 @@ class Common:
             compute=self.compute,
             **others,
         )
+
+
+COMMON: dict[str, Any] = get_type_hints(Common)
+"""Their names and types, for `sdr.base.params.load`."""
 
 
 def baseline(params: Pretrain, common: Common, part: int, corpus: int) -> Training:

@@ -1,6 +1,7 @@
 """dvc.yaml names what each stage really uses: folders of code, artifacts, parameters."""
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -96,18 +97,24 @@ def test_declared_parameters_are_those_that_the_program_loads(program):
     """One too few fails when the stage runs; one too many would run it again for nothing."""
     tree = ast.parse((ROOT / "stages" / f"{program}.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load"]
-    loaded = {re.sub("__", ".", word) for call in calls for word in literal_keywords(call)}
+    loaded = {word.replace("__", ".") for call in calls for word in keywords(call, program)}
     for stage in STAGES.values():
         if PROGRAM.fullmatch(stage["cmd"])[1] == program:
             # A matrix cannot name the one detector of its set: such a stage declares them all.
             assert {name for name in stage.get("params", []) if "$" not in name} - {"detectors"} == loaded
 
 
-def literal_keywords(call: ast.Call) -> list[str]:
-    """Names in `load(a=…, **{"b": …})`."""
-    names = [keyword.arg for keyword in call.keywords if keyword.arg]
-    inner = [key for keyword in call.keywords if not keyword.arg for key in keyword.value.keys]
-    return names + [key.value for key in inner if isinstance(key, ast.Constant)]
+def keywords(call: ast.Call, program: str) -> list[str]:
+    """Names in `load(a=…, **{"b": …}, **NAMES)`; those that are made when it runs are left out."""
+    names = []
+    for keyword in call.keywords:
+        if keyword.arg:
+            names.append(keyword.arg)
+        elif isinstance(keyword.value, ast.Name):
+            names += getattr(importlib.import_module(f"stages.{program}"), keyword.value.id)
+        else:
+            names += [key.value for key in keyword.value.keys if isinstance(key, ast.Constant)]
+    return names
 
 
 def test_the_graph_is_one_that_dvc_takes(new_repo, tmp_path):
