@@ -1,4 +1,7 @@
-"""Choose the network for one task, and export it → artifacts/route/TASK; whichever it is, it lies in `backbone` there."""
+"""Choose the network for one task, and export it → artifacts/route/TASK.
+
+There `backbone` is the choice, whose test scores are measured, and `recommended` what the verdict says to take: it, the baseline or W_0.
+"""
 
 from sdr.base.checkpoint import fingerprint
 from sdr.base.errors import program
@@ -12,7 +15,7 @@ from sdr.evaluate.knn import Knn
 from sdr.export.write import write_backbone
 from sdr.nets.embed import Embedding
 from sdr.route.bundle import open_bundle
-from sdr.route.result import in_words, members, write_result
+from sdr.route.result import RECOMMENDED, in_words, members, write_result
 from sdr.route.search import Labelled, Search, search
 from sdr.tasks import in_corpus
 from sdr.tasks.task import Task
@@ -53,6 +56,10 @@ def main() -> None:
             title = f"{called}, number {place + 1}" if place else f"{called}, chosen"
             how = words if place == 0 else None
             write_backbone(folder, bundle, network, f"{title} for {name}", (), name, how, f"dvc repro route@{name}")
+        advised, folder = ranking.decision.recommended, out / RECOMMENDED
+        folder.mkdir()
+        title = f"{advised.facts(bundle.trained)['name']}, recommended for {name}"
+        write_backbone(folder, bundle, advised, title, (), name, words, f"dvc repro route@{name}")
     progress.remove()
     print(f"route {name}: {route['choice']['name']}; {words}")
     for warning in in_corpus.warnings(alike):

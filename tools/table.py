@@ -11,7 +11,8 @@ from sdr.base.errors import UserError, program
 from sdr.base.params import load
 from sdr.report.run import OWN, read_evaluation, read_run
 from sdr.report.tables import Scores, other_scores
-from sdr.report.terminal import print_choices, print_detection, print_others, print_table
+from sdr.report.terminal import print_detection, print_next, print_others, print_table, print_verdicts
+from sdr.report.verdicts import verdict_of
 
 
 @program
@@ -29,8 +30,10 @@ def main() -> None:
         print_others({task.name: other_scores(task.others) for task in run.tasks})
     if run.detection:
         print_detection(run.detection)
-    print_choices(run.tasks)
-    print(f"report: {Path('report/index.html').absolute()} (open it in a browser)")
+    verdicts = [verdict_of(task) for task in run.tasks]
+    if verdicts:
+        print_verdicts(verdicts)
+    print_next(Path("report/index.html").absolute(), verdicts)
 
 
 def _others(tasks: list[str], networks: list[str]) -> dict[str, Scores]:

@@ -142,7 +142,8 @@ def evaluate(
         device: where to compute.
 
     Returns:
-        linear and val (percent), linear_interval [low, high] (95 % bootstrap over the test items), penalty,
+        linear and val (percent), linear_interval [low, high] (95 % bootstrap over the test items), linear_resamples (that
+        bootstrap; every network has the same resamples, so that differences are paired; None: undefined), penalty,
         penalty_at_edge (bool), iterations, gradient_norm and converged of the final fit, per_class {class:
         percent or None where the test has none}, dim.
     """
@@ -207,10 +208,12 @@ def choose_and_fit(
 
 
 def judge(scores: np.ndarray, test_y: np.ndarray, classes: list[str], metric: str, seed: int) -> dict:
-    """Return `linear`, `linear_interval` and `per_class` (as of `evaluate`) of class scores n×C on the test split."""
+    """Return `linear`, `linear_interval`, `linear_resamples` and `per_class` (as of `evaluate`) of class scores n×C on the test split."""
     each = metrics.per_class(metric, scores, test_y)
+    resamples = metrics.bootstrap(scores, test_y, metric, seed, metrics.RESAMPLES)
     return {
         "linear": metrics.score(metric, scores, test_y),
-        "linear_interval": list(metrics.bootstrap_interval(scores, test_y, metric, seed)),
+        "linear_interval": list(metrics.interval(resamples)),
+        "linear_resamples": [None if np.isnan(value) else round(float(value), 3) for value in resamples],
         "per_class": {c: None if np.isnan(v) else float(v) for c, v in zip(classes, each, strict=True)},
     }

@@ -14,6 +14,7 @@ import numpy as np
 from sdr.base.errors import UserError
 
 MULTILABEL = {"top1": False, "mean_per_class": False, "map": True}
+RESAMPLES = 1000
 _CHUNK = 1 << 22  # entries of the weight matrix that one batched call may hold
 
 
@@ -46,7 +47,7 @@ def per_class(metric: str, scores: np.ndarray, targets: np.ndarray) -> np.ndarra
 
 
 def bootstrap_interval(
-    scores: np.ndarray, targets: np.ndarray, metric: str, seed: int, n: int = 1000, level: float = 0.95
+    scores: np.ndarray, targets: np.ndarray, metric: str, seed: int, n: int = RESAMPLES, level: float = 0.95
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a metric over the items.
 
@@ -59,9 +60,14 @@ def bootstrap_interval(
     Returns:
         (low, high) in percent.
     """
+    return interval(bootstrap(scores, targets, metric, seed, n), level)
+
+
+def interval(resamples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """(low, high) of resampled values, or of paired differences between those of two networks."""
     tail = 50 * (1 - level)
     # A resample of a multi-label test can hold no positive at all: its metric is undefined and left out.
-    low, high = np.nanpercentile(bootstrap(scores, targets, metric, seed, n), [tail, 100 - tail])
+    low, high = np.nanpercentile(resamples, [tail, 100 - tail])
     return float(low), float(high)
 
 

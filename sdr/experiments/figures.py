@@ -31,6 +31,7 @@ def _parts(found: Comparison) -> Drawing:
     ]
     return Drawing(
         found.name,
+        "Linear scores on each task",
         "Linear scores on each task. " + "; ".join(said),
         "Above: linear score of each row on each task, as the paper’s Fig. 1(b). Below: the same minus the reference’s, "
         "seed by seed. A mark above the line is a task on which less pre-training data was more: negative transfer. "
@@ -48,6 +49,7 @@ def _subnets(found: Comparison) -> Drawing:
         middle = "Middle: the paper’s Table 4, one run each, other tasks: compare the shapes, not the heights; both axes span as many points. "
     return Drawing(
         found.name,
+        "kNN by number of sub-nets",
         "kNN by number of sub-nets: " + ", ".join(said),
         "Number of sub-nets on a logarithmic axis. Above: ours, mean over tasks and seeds; lines: ± one standard "
         f"deviation over the seeds, which are the faint dots. {middle}Below: multiply-adds of training (counted) against the paper’s GPU-hours "
@@ -81,6 +83,7 @@ def _forest(found: Comparison) -> Drawing:
     reference = found.reference.row.name
     return Drawing(
         found.name,
+        f"Differences to {reference}",
         f"Differences to {reference}. " + "; ".join(said),
         f"Square: mean score over tasks minus that of “{reference}”, the mean of the seeds’ differences; line: its 95 % "
         "interval by t, not corrected for the number of rows; faint dots: single seeds; hollow diamond: what "

@@ -5,6 +5,7 @@ from typing import Any
 
 from sdr.report.cost import Cost
 from sdr.report.run import Run
+from sdr.report.tables import signed
 from sdr.report.units import count
 
 
@@ -80,6 +81,36 @@ def chosen_clusters(run: Run) -> list[dict[str, Any]]:
     by_number = {cluster["cluster"]: cluster for cluster in clusters(run)}
     paths = {task.subnet: task.route["choice"]["path"] for task in run.tasks if task.subnet is not None}
     return [by_number[number] | {"path": path} for number, path in paths.items()]
+
+
+def dots(run: Run) -> list[dict[str, Any]]:
+    """Every sub-net that was tried, a row a task: where its dot lies (% of the width, pixels down) and what is said of it."""
+    if run.n_subnets < 2 or not run.tasks:
+        return []
+    gains = [gain for task in run.tasks for gain in task.ranking["gain"].dropna()]
+    low, high = min([0.0, *gains]), max([0.0, *gains])
+    width = max(high - low, 1e-9)
+
+    def place(gain: float) -> float:
+        return round(3 + 94 * (gain - low) / width, 2)
+
+    of = {cluster["cluster"]: cluster for cluster in clusters(run)}
+    found = []
+    for task in run.tasks:
+        rows = task.ranking.dropna(subset=["gain"]).sort_values("gain")
+        placed = [
+            {
+                "x": place(row["gain"]),
+                "y": 12 + 10 * (number % 3),
+                "subnet": int(row["subnet"]),
+                "best": row["subnet"] == task.route["subnet"],
+                "words": f"{task.name}: sub-net {int(row['subnet'])}, path {row['path']}, gain {signed(row['gain'])}; "
+                f"cluster of {count(of[row['subnet']]['size'])} images, {of[row['subnet']]['purity']:.0f} % {of[row['subnet']]['domain']}",
+            }
+            for number, row in enumerate(rows.to_dict("records"))
+        ]
+        found.append({"name": task.name, "zero": place(0.0), "dots": placed})
+    return found
 
 
 def clustering(run: Run) -> str:

@@ -35,6 +35,7 @@ def drawings(run: Run, cost: Cost) -> dict[str, Drawing]:
 def _scores(run: Run) -> Drawing:
     return Drawing(
         "scores",
+        "Linear test scores",
         "Linear test scores with intervals: "
         + "; ".join(
             f"{t.name}: " + ", ".join(f"{network} {e['linear']:.1f} %" for network, e in t.networks.items())
@@ -61,6 +62,7 @@ def _gains(run: Run) -> Drawing:
     )
     return Drawing(
         "gains",
+        "How much the sub-nets differ",
         f"{gain_of(run.tasks[0])} of all sub-nets. {best}",
         "A dot is a sub-net, the box holds the middle half of them, the vertical line at 0 is the baseline "
         "(paper, Fig. 4a). A wide row is a task for which it matters what a network was trained on. " + selected,
@@ -73,6 +75,7 @@ def _histogram(run: Run) -> Drawing:
     above = int((task.ranking["gain"] > 0).sum())
     return Drawing(
         "histogram",
+        "The task on which they differ most",
         f"Histogram of the gains on {task.name}: {above} of {run.n_subnets} sub-nets are above the baseline",
         f"The row {task.name} of the figure before, as a histogram (paper, Fig. 4b): the task on which the "
         f"sub-nets differ most, so the one that flatters routing most. {above} of {run.n_subnets} sub-nets "
@@ -84,6 +87,7 @@ def _histogram(run: Run) -> Drawing:
 def _paths(run: Run) -> Drawing:
     return Drawing(
         "paths",
+        "Trees of paths",
         "Trees of paths, coloured by gain. Best: " + "; ".join(f"{t.name} path {t.best['path']}" for t in run.tasks),
         "The lowest row of each tree holds the sub-nets, a cell above it the mean of the sub-nets below, "
         "which share that group of channels. The triangle marks the best sub-net. If large cells differ in "
@@ -97,6 +101,7 @@ def _paths(run: Run) -> Drawing:
 def _training(run: Run) -> Drawing:
     return Drawing(
         "training",
+        "Training curves",
         "Training curves of the baseline, the super-net and the sub-nets: loss, and spread of the projections",
         "Above: a loss that runs to its least within a few steps is a warning and no success. Below: the std of "
         "the normalised projections over a batch, times √d; at 0 all images have the same. The band is "
@@ -111,6 +116,7 @@ def _clusters(run: Run) -> Drawing:
     sizes = run.clusters["size"]
     return Drawing(
         "clusters",
+        "Sizes of the clusters",
         f"Sizes of {len(sizes)} clusters, from {sizes.min()} to {sizes.max()} images",
         "A bar is a cluster. Its colour is the domain that most of its images come from, the full part of "
         "the bar their share (purity). Sinkhorn only balances softly; a bar near 0 is a sub-net with next "
@@ -128,6 +134,7 @@ def _cost(cost: Cost) -> Drawing:
     )
     return Drawing(
         "cost",
+        "Multiply-adds",
         f"Multiply-adds for one task image by number of sub-nets. {counted}",
         "Counted, not measured: multiply-adds of convolutions and linear layers. Above, both axes logarithmic: to "
         "embed one image of a task with every sub-net. Exhaustive search runs each from the image on; a tree runs "
@@ -145,6 +152,7 @@ def _runs(run: Run) -> Drawing:
         seconds[name_of(stage)] = seconds.get(name_of(stage), 0.0) + stage.seconds
     return Drawing(
         "runs",
+        "When the stages ran",
         "When the stages ran. " + "; ".join(f"{name} {duration(total)}" for name, total in seconds.items()),
         "A bar is the last run of a stage in this folder; stages with one run a task share a row, and the time beside "
         "it is their sum, from the start of each process to its end. Dates are UTC; where nothing ran for long, time "

@@ -18,3 +18,33 @@ for (const button of document.querySelectorAll("table.sortable th button")) {
     body.append(...rows);
   });
 }
+
+// A link to a folded section opens it.
+const unfold = (hash) => {
+  const target = hash && document.getElementById(hash.slice(1));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+};
+for (const link of document.querySelectorAll('a[href^="#"]')) link.addEventListener("click", () => unfold(link.hash));
+unfold(location.hash);
+
+// A dot that is pointed at is told below the dots, with the pictures of its cluster, which the page has already.
+const panel = document.getElementById("dot");
+const show = (dot) => {
+  for (const other of document.querySelectorAll("#dots .shown")) other.classList.remove("shown");
+  dot.classList.add("shown");
+  const words = document.createElement("p");
+  words.textContent = dot.dataset.words;
+  panel.replaceChildren(words);
+  const picture = document.querySelector(`img.sheet[data-cluster="${dot.dataset.cluster}"]`);
+  if (picture) panel.append(picture.cloneNode());
+};
+for (const strip of document.querySelectorAll("#dots svg")) {
+  const dots = [...strip.querySelectorAll("circle")];
+  for (const dot of dots) for (const event of ["pointerenter", "click"]) dot.addEventListener(event, () => show(dot));
+  strip.addEventListener("keydown", ({ key }) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+    if (!step) return;
+    const at = dots.findIndex((dot) => dot.classList.contains("shown"));
+    show(dots[Math.min(dots.length - 1, Math.max(0, at + step))]);
+  });
+}

@@ -11,9 +11,10 @@ from sdr.report.style import DARK, LIGHT, Palette, render
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure: `name` is its file name and anchor, `alt` says it in words, `caption` how to read it."""
+    """A figure: `name` is its file name and anchor, `title` stands above it, `alt` says it in words, `caption` how to read it."""
 
     name: str
+    title: str
     alt: str
     caption: str
     draw: Callable[[Palette], Any]
@@ -23,7 +24,7 @@ def write_pictures(drawings: Iterable[Drawing], folder: Path) -> dict[str, dict[
     """Write `NAME.png`, the light ones, into a folder that is made.
 
     Returns:
-        name → {"light", "dark", "alt", "caption"}, images as data addresses.
+        name → {"light", "dark", "title", "alt", "caption"}, images as data addresses.
     """
     folder.mkdir()
     found = {}
@@ -33,6 +34,7 @@ def write_pictures(drawings: Iterable[Drawing], folder: Path) -> dict[str, dict[
         found[drawing.name] = {
             "light": data_address(light),
             "dark": data_address(render(drawing.draw, DARK)),
+            "title": drawing.title,
             "alt": drawing.alt,
             "caption": drawing.caption,
         }

@@ -16,13 +16,11 @@ from sdr.report.runs import last_runs
 if TYPE_CHECKING:
     import pandas as pd
 
-OWN = (
-    "baseline",
-    "w0",
-)  # networks of ours beside the routed sub-nets: every run has the baseline, W_0 where it was trained
+OWN = ("baseline", "w0")  # networks of ours beside the routed sub-nets; every run has the baseline
 RAW = "pixels"  # the entry of `compare` that features have to beat
 ROUTED = ("sdr", "ensemble", "votes")  # what lies in one file
 RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
+ROUTE = ["subnet", "best", "method", "score", "value", "baseline", "w0", "choice", "gain", "verdict", "recommended"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
 HISTORY = ["step", "loss", "std"]
 HISTORY_SDR = [*HISTORY, "phase", "network", "ssl"]
@@ -60,9 +58,9 @@ class TaskRun:
         return self.route["choice"]["subnet"]
 
     @property
-    def folder(self) -> str:
-        """Where the network lies that routing took."""
-        return f"artifacts/route/{self.name}/backbone"
+    def recommended(self) -> str:
+        """Where the network lies that the verdict says to take, whichever it is."""
+        return f"artifacts/route/{self.name}/recommended"
 
 
 @dataclass(frozen=True)
@@ -190,11 +188,9 @@ def _task(root: Path, name: str, n_subnets: int, evaluated: list[str], w0_traine
     ranking = read_csv(table, RANKING)
     if len(ranking) != n_subnets:
         raise UserError(f"{table}: ranks {len(ranking)} sub-nets and n_subnets is {n_subnets}; run `dvc repro`")
-    route = read_json(
-        root / "route" / name / "route.json", ["subnet", "best", "method", "score", "value", "baseline", "w0"]
-    )
+    route = read_json(root / "route" / name / "route.json", ROUTE)
     if route["subnet"] not in set(ranking["subnet"]):
-        raise UserError(f"{table}: the chosen sub-net {route['subnet']} is not ranked; run `dvc repro`")
+        raise UserError(f"{table}: the best sub-net {route['subnet']} is not ranked; run `dvc repro`")
     if not w0_trained:
         route["w0"] = None
     own = [network for network in OWN if network == "baseline" or network in evaluated]

@@ -108,15 +108,15 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def below_raw(task: TaskRun) -> list[str]:
-    """The protocols, of "linear" and "kNN", in which the network that routing took does not reach raw pixels.
+def below_raw(task: TaskRun, network: str = "sdr") -> list[str]:
+    """The protocols, of "linear" and "kNN", in which a network does not reach raw pixels; by default the one that routing took.
 
     In linear where the network `pixels` was evaluated; in kNN the better of its score and 5 nearest neighbours.
     """
-    pixels, raw, ours = task.others.get(RAW, {}), task.meta["raw_knn"], task.networks["sdr"]
+    pixels, raw, ours = task.others.get(RAW, {}), task.meta["raw_knn"], (task.networks | task.others)[network]
     best = {"linear": pixels.get("linear"), "knn": max(filter(None, (pixels.get("knn"), raw)), default=None)}
     names = zip(PROTOCOLS, ("linear", "kNN"), strict=True)
-    return [name for key, name in names if best[key] is not None and ours[key] < best[key]]
+    return [name for key, name in names if network != RAW and best[key] is not None and ours[key] < best[key]]
 
 
 def raw_linear(task: TaskRun) -> float | None:

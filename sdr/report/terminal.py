@@ -1,23 +1,16 @@
 """The result tables on the terminal."""
 
+from pathlib import Path
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from sdr.report.difference import Difference
 from sdr.report.run import DetectionRun, TaskRun
-from sdr.report.tables import (
-    DETECTION,
-    LABELS,
-    PROTOCOLS,
-    Scores,
-    below_raw,
-    cells,
-    mean,
-    percent,
-    raw_linear,
-    scores,
-    signed,
-)
+from sdr.report.tables import DETECTION, LABELS, PROTOCOLS, Scores, cells, mean, percent, raw_linear, scores, signed
+from sdr.report.verdicts import Verdict
 
 
 def print_detection(sets: list[DetectionRun]) -> None:
@@ -52,6 +45,43 @@ def print_others(tables: dict[str, Scores]) -> None:
         Console(width=max(Console().width, 24 + 13 * len(columns))).print(table)  # a table of eleven tasks is wide
 
 
+def print_verdicts(verdicts: list[Verdict]) -> None:
+    """Print what is said of each task, then what to take and where it lies; networks below raw pixels are flagged.
+
+    Two tables, since one would be wider than a terminal.
+    """
+    how = {"box": SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "padding": (0, 1, 0, 0)}
+    said, take = Table(title="Verdicts", **how), Table(title="What to take", **how)
+    said.add_column("task", overflow="fold")
+    said.add_column("verdict")
+    said.add_column("promised, points", justify="right", no_wrap=True)
+    said.add_column("test, points", justify="right", no_wrap=True)
+    for heading in ("task", "folder", "network"):
+        take.add_column(heading, overflow="fold", no_wrap=heading == "folder")
+    colours = {"take": "green", "supernet": "blue", "none": "dim"}
+    for verdict in verdicts:
+        words = Text(verdict.words, style=colours[verdict.kind])
+        if verdict.below_raw:
+            words.append("\nBELOW RAW PIXELS: " + ", ".join(verdict.below_raw), style="bold red")
+        said.add_row(Text(verdict.task), words, _points(verdict.promise), _points(verdict.difference))
+        take.add_row(Text(verdict.task), Text(verdict.folder), Text(verdict.network))
+    Console().print(said)
+    if any(verdict.is_of_another for verdict in verdicts):
+        print("Points are those of routing's choice over the baseline, also where it is not to be taken.\n")
+    Console().print(take)
+
+
+def _points(found: Difference | None) -> str:
+    return "–" if found is None else f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})"
+
+
+def print_next(page: Path, verdicts: list[Verdict]) -> None:
+    """Print what to do next."""
+    print(f"next: open {page} in a browser")
+    if verdicts:
+        print(f"next: load a network in Python with {verdicts[0].line}")
+
+
 def print_table(tasks: list[TaskRun]) -> None:
     """Print the table on the terminal, without the intervals."""
     if not tasks:
@@ -79,20 +109,3 @@ def print_table(tasks: list[TaskRun]) -> None:
         found = ([*cells(row[protocol]), *([percent(pixels[protocol])] if raw else [])] for protocol in PROTOCOLS)
         table.add_row(task.name, *(cell for each in found for cell in each))
     Console().print(table)
-
-
-def print_choices(tasks: list[TaskRun]) -> None:
-    """Print what routing took for each task, what that promises, and where it lies."""
-    table = Table(box=SIMPLE_HEAD, title="What to take", title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("task", "network", "promised gain, points", "verdict"):
-        table.add_column(heading, overflow="fold")
-    for task in tasks:
-        gain = task.route["gain"]
-        promise = f"{signed(gain['mean'])} ({signed(gain['low'])} to {signed(gain['high'])})" if gain else "–"
-        table.add_row(task.name, task.route["choice"]["name"], promise, task.route["verdict"])
-    Console().print(table)
-    for task in tasks:
-        if below := below_raw(task):
-            print(f"{task.name}: below raw pixels in {' and '.join(below)}")
-    if tasks:
-        print(f'next: timm.create_model("local-dir:{tasks[0].folder}", pretrained=True); each task has such a folder')

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdr.route.candidates import Choice
-from sdr.route.choose import Gain, Selection, choose, cross_fitted, verdict
+from sdr.route.choose import SUPERNET as TRY_SUPERNET
+from sdr.route.choose import TAKE_IT, Gain, Selection, choose, cross_fitted, verdict
 from sdr.route.judge import Judged
 
 BASELINE, SUPERNET = Choice("baseline"), Choice("w0")
@@ -28,6 +29,11 @@ class Decision:
     gain: Gain | None
     verdict: str
     judged: list[dict]
+
+    @property
+    def recommended(self) -> Choice:
+        """The network that the verdict says to take."""
+        return {TAKE_IT: self.choice, TRY_SUPERNET: SUPERNET}.get(self.verdict, BASELINE)
 
 
 def decide(

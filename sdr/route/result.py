@@ -11,6 +11,8 @@ from sdr.route.bundle import Bundle
 from sdr.route.candidates import Choice
 from sdr.route.search import Labelled, Ranking, Search
 
+RECOMMENDED = "recommended"  # in a route's folder: the network that the verdict says to take, whichever it is
+
 
 def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, params: Search, knn: Knn) -> dict:
     """Write both files into the existing directory `out`; return the content of route.json.
@@ -53,6 +55,7 @@ def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, pa
         "macs": ranking.macs,
         "exhaustive_macs": ranking.exhaustive,
         "choice": ranking.decision.choice.facts(bundle.trained),
+        "recommended": ranking.decision.recommended.facts(bundle.trained),
         "gain": None if gain is None else {name: round(value, 4) for name, value in asdict(gain).items()},
         "verdict": ranking.decision.verdict,
         "candidates": ranking.decision.judged,

@@ -42,6 +42,12 @@ def browser(tmp_path_factory):
     browser.close()
 
 
+def unfolded(browser, *where):
+    """Open the page with all its sections open."""
+    browser.open(*where)
+    browser.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+
+
 def order(browser):
     return browser.evaluate("[...document.querySelectorAll('#table-result tbody th')].map(th => th.dataset.value)")
 
@@ -73,8 +79,39 @@ def test_no_errors_no_requests_no_sideways_scrolling(run, browser, width, dark):
     assert browser.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
 
 
-def test_sorts_by_mouse(run, browser):
+@pytest.mark.parametrize("dark", [False, True])
+def test_on_a_telephone_verdict_and_difference_are_seen_without_scrolling(run, browser, dark):
+    browser.open(run[1], 390, dark)
+    for part in (".verdict", ".difference"):
+        box = f"document.querySelector('#table-verdicts {part}').getBoundingClientRect()"
+        left, right, bottom = (browser.evaluate(f"{box}.{side}") for side in ("left", "right", "bottom"))
+        assert 0 <= left < right <= 390 and bottom <= 844
+
+
+def test_a_link_opens_its_section(run, browser):
     browser.open(run[1], 1280)
+    assert not browser.evaluate("document.getElementById('cost').open")
+    browser.click('nav a[href="#cost"]')
+    assert browser.evaluate("document.getElementById('cost').open")
+
+
+def test_a_dot_tells_which_sub_net_it_is_with_pictures(run, browser):
+    unfolded(browser, run[1], 1280)
+    dots = "document.querySelector('#dots svg').querySelectorAll('circle')"
+    browser.evaluate(f"{dots}[2].dispatchEvent(new PointerEvent('pointerenter'))")
+    words = browser.evaluate(f"{dots}[2].dataset.words")
+    assert browser.evaluate("document.querySelector('#dot p').textContent") == words
+    assert browser.evaluate("document.querySelector('#dot img').naturalWidth") > 0
+    browser.evaluate("document.querySelector('#dots svg').focus()")
+    browser.press("ArrowLeft", 37)
+    assert browser.evaluate("document.querySelector('#dot p').textContent") == browser.evaluate(
+        f"{dots}[1].dataset.words"
+    )
+    assert browser.errors() == []
+
+
+def test_sorts_by_mouse(run, browser):
+    unfolded(browser, run[1], 1280)
     assert order(browser) == TASKS
     gains = {task.name: scores(task)["linear"]["gain"] for task in run[0].tasks}
     button = '#table-result th[data-column="4"] button'
@@ -92,7 +129,7 @@ def test_sorts_by_mouse(run, browser):
 
 
 def test_sorts_by_keyboard(run, browser):
-    browser.open(run[1], 1280)
+    unfolded(browser, run[1], 1280)
     tab_to(browser, "#table-result", 3)
     linear = {task.name: task.networks["sdr"]["linear"] for task in run[0].tasks}
     browser.press("Enter", 13, "\r")
@@ -103,7 +140,7 @@ def test_sorts_by_keyboard(run, browser):
 
 
 def test_the_other_tables_sort_by_what_is_seen(run, browser):
-    browser.open(run[1], 1280)
+    unfolded(browser, run[1], 1280)
     browser.click('#table-clusters th[data-column="2"] button')
     rows = "[...document.querySelectorAll('#table-clusters tbody tr')]"
     sizes = browser.evaluate(f"{rows}.map(row => Number(row.cells[2].textContent))")
@@ -111,12 +148,12 @@ def test_the_other_tables_sort_by_what_is_seen(run, browser):
 
 
 def test_what_ran_when_sorts_by_mouse_and_keyboard(run, browser):
-    browser.open(run[1], 1280)
+    unfolded(browser, run[1], 1280)
     started = texts(browser, "#table-runs", 1)
     assert started == sorted(started) and len(started) == 7
     browser.click('#table-runs th[data-column="2"] button')
     assert [float(text) for text in texts(browser, "#table-runs", 2)] == [200.0, 120.0, 30.5, 9.0, 6.0, 4.0, 3.0]
-    browser.open(run[1], 1280)
+    unfolded(browser, run[1], 1280)
     tab_to(browser, "#table-runs", 1)
     browser.press("Enter", 13, "\r")
     assert texts(browser, "#table-runs", 1) == started[::-1]
@@ -124,7 +161,7 @@ def test_what_ran_when_sorts_by_mouse_and_keyboard(run, browser):
 
 
 def test_costs_sort_by_their_exact_values(run, browser):
-    browser.open(run[1], 1280)
+    unfolded(browser, run[1], 1280)
     for _ in range(2):
         browser.click('#table-cost th[data-column="3"] button')
     assert texts(browser, "#table-cost", 3) == ["24.2", "26.6", "37.5", "100.0"]

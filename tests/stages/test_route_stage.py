@@ -81,6 +81,12 @@ def test_the_chosen_network_lies_in_one_place_and_is_evaluated(workplace, monkey
         own = backbone_of(Choice(choice["kind"], choice["number"]), bundle.trained, bundle.baseline)(x)
         torch.testing.assert_close(load_backbone(place, CPU)(x), own, rtol=1e-4, atol=1e-5)
     assert choice["statistics"] in (place / "README.md").read_text()
+    advised = found["recommended"]
+    expected = {"take it": network, "try the super-net": "w0"}.get(found["verdict"], "baseline")
+    assert advised["network"] == expected
+    with torch.inference_mode():
+        own = backbone_of(Choice(advised["kind"], advised["number"]), bundle.trained, bundle.baseline)(x)
+        torch.testing.assert_close(load_backbone(place.parent / "recommended", CPU)(x), own, rtol=1e-4, atol=1e-5)
     if network == "baseline":
         run(evaluate, monkeypatch, "colours", "baseline")
         routed_scores, plain = evaluation(workplace, "sdr"), evaluation(workplace, "baseline")
