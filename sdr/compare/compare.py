@@ -47,7 +47,8 @@ class RawPixels(Section):
     """The pixels themselves."""
 
     source: Literal["pixels"]
-    side: PositiveInt = 32  # images are averaged over boxes to this side
+    side: PositiveInt = 32
+    """Images are averaged over boxes to this side."""
 
 
 class Torchvision(Section):
@@ -55,32 +56,40 @@ class Torchvision(Section):
 
     source: Literal["torchvision"]
     model: ResNetName
-    weights: Literal["DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2"] | None  # null: drawn from `seed`
+    weights: Literal["DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2"] | None
+    """null: drawn from `seed`."""
 
 
 class Timm(Section):
     """Any model of timm, with its own normalisation and, where that is fixed, its own image size."""
 
     source: Literal["timm"]
-    model: str = Field(pattern=r"^[\w.]+$")  # with or without a tag; see `timm.list_models(pretrained=True)`
-    pretrained: bool = True  # false: drawn from `seed`
-    img_size: PositiveInt | None = None  # another image size of a model that takes one only (ViT)
+    model: str = Field(pattern=r"^[\w.]+$")
+    """With or without a tag; see `timm.list_models(pretrained=True)`."""
+    pretrained: bool = True
+    """false: drawn from `seed`."""
+    img_size: PositiveInt | None = None
+    """Another image size of a model that takes one only (ViT)."""
 
 
 class Checkpoint(Section):
     """A file of somebody else's training, under `$SDR_CHECKPOINTS`."""
 
     source: Literal["checkpoint"]
-    layout: Literal[*LAYOUTS, "timm_local"]  # how its keys are named; timm_local: a folder for `local-dir:`
+    layout: Literal[*LAYOUTS, "timm_local"]
+    """How its keys are named; timm_local: a folder for `local-dir:`."""
     file: str
-    entry: str | None = (
-        None  # which network of the file, where it holds several (state_dict_ema, say); null: the only one
-    )
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")  # of the file; null: not checked
-    normalise: Literal["imagenet", "none"] | None = None  # null: as its layout's system was trained
+    entry: str | None = None
+    """Which network of the file, where it holds several (state_dict_ema, say); null: the only one."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """Of the file; null: not checked."""
+    normalise: Literal["imagenet", "none"] | None = None
+    """null: as its layout's system was trained."""
     model: ResNetName = "resnet50"
-    prefix: str = ""  # layout plain: what the keys of the ResNet begin with
-    drop: list[str] = []  # layout plain: keys to leave behind, `*` for anything (heads, optimizers)
+    prefix: str = ""
+    """Layout plain: what the keys of the ResNet begin with."""
+    drop: list[str] = []
+    """Layout plain: keys to leave behind, `*` for anything (heads, optimizers)."""
 
     @model_validator(mode="after")
     def _check(self) -> "Checkpoint":

@@ -23,7 +23,8 @@ _ALIKE = ("block", "layers", "stem_type", "stem_width")  # in the super-net and 
 class Pruned(Section):
     """An entry of `pruned` in `params.yaml`: how the size of a sub-net is reached."""
 
-    how: Literal["structured", "unstructured"]  # whole channels, to its widths | single weights, to its count
+    how: Literal["structured", "unstructured"]
+    """Whole channels, to its widths | single weights, to its count."""
 
 
 def prune(

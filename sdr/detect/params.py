@@ -15,13 +15,20 @@ N_LEVELS = 5  # P2 … P6
 class Routing(Section):
     """Which sub-nets compete for a detection set, and for how long."""
 
-    proxy_images: PositiveInt  # training images whose boxes are pooled for the proxy score, at most
-    proxy_side: PositiveInt  # short side of those images, pixels
-    keep: PositiveInt  # sub-nets that go on to fine-tuning by their proxy score
-    explore: int = Field(ge=0)  # … and so many more drawn at random
-    rungs: list[PositiveInt] = Field(min_length=1)  # iterations after which the candidates are compared
-    survivors: list[PositiveInt]  # how many go on from each rung but the last
-    val_images: PositiveInt  # images of the split "val" that they are compared on, at most
+    proxy_images: PositiveInt
+    """Training images whose boxes are pooled for the proxy score, at most."""
+    proxy_side: PositiveInt
+    """Short side of those images, pixels."""
+    keep: PositiveInt
+    """Sub-nets that go on to fine-tuning by their proxy score."""
+    explore: int = Field(ge=0)
+    """Others that go on, drawn at random."""
+    rungs: list[PositiveInt] = Field(min_length=1)
+    """Iterations after which the candidates are compared."""
+    survivors: list[PositiveInt]
+    """How many go on from each rung but the last."""
+    val_images: PositiveInt
+    """Images of the split "val" that they are compared on, at most."""
 
     @model_validator(mode="after")
     def _check(self) -> "Routing":
@@ -37,30 +44,49 @@ class Routing(Section):
 class Detector(Section):
     """Faster R-CNN FPN and its fine-tuning. Sizes and anchors are in pixels, the schedule in iterations."""
 
-    # batch norms: fixed as they are | trained, over the whole batch, and in the FPN too
     norm: Literal["frozen", "sync"]
-    precise_bn: int = Field(ge=0)  # sync: batches that its statistics are measured on before an evaluation
-    train_sizes: list[PositiveInt] = Field(min_length=1)  # short sides, one drawn for each image
-    test_size: PositiveInt  # short side
-    max_size: PositiveInt  # long side, at most
-    channels: PositiveInt  # of the FPN
-    hidden: PositiveInt  # units of each of the box head's two layers
-    anchors: list[PositiveInt] = Field(min_length=N_LEVELS, max_length=N_LEVELS)  # side on each level
-    canonical: PositiveInt  # side of the boxes pooled from P4; twice as large ones are pooled from P5
-    rpn_batch: PositiveInt  # anchors that the loss sees, an image
-    roi_batch: PositiveInt  # boxes that the loss sees, an image
-    pre_nms: list[PositiveInt] = Field(min_length=2, max_length=2)  # proposals a level: training, test
-    post_nms: list[PositiveInt] = Field(min_length=2, max_length=2)  # proposals an image: training, test
+    """Batch norms: fixed as they are | trained, over the whole batch, and in the FPN too."""
+    precise_bn: int = Field(ge=0)
+    """sync: batches that its statistics are measured on before an evaluation."""
+    train_sizes: list[PositiveInt] = Field(min_length=1)
+    """Short sides, one drawn for each image."""
+    test_size: PositiveInt
+    """Short side."""
+    max_size: PositiveInt
+    """Long side, at most."""
+    channels: PositiveInt
+    """Of the FPN."""
+    hidden: PositiveInt
+    """Units of each of the box head's two layers."""
+    anchors: list[PositiveInt] = Field(min_length=N_LEVELS, max_length=N_LEVELS)
+    """Side on each level."""
+    canonical: PositiveInt
+    """Side of the boxes pooled from P4; twice as large ones are pooled from P5."""
+    rpn_batch: PositiveInt
+    """Anchors that the loss sees, an image."""
+    roi_batch: PositiveInt
+    """Boxes that the loss sees, an image."""
+    pre_nms: list[PositiveInt] = Field(min_length=2, max_length=2)
+    """Proposals a level: training, test."""
+    post_nms: list[PositiveInt] = Field(min_length=2, max_length=2)
+    """Proposals an image: training, test."""
     iterations: PositiveInt
-    batch: PositiveInt  # images an iteration
-    accumulate: PositiveInt  # parts in which a batch passes through the network
+    batch: PositiveInt
+    """Images an iteration."""
+    accumulate: PositiveInt
+    """Parts in which a batch passes through the network."""
     lr: PositiveFloat = Field(le=1000)
-    steps: list[PositiveInt]  # iterations from which the learning rate is a tenth
-    warmup: int = Field(ge=0)  # iterations of linear warm-up from lr / 1000
+    steps: list[PositiveInt]
+    """Iterations from which the learning rate is a tenth."""
+    warmup: int = Field(ge=0)
+    """Iterations of linear warm-up from lr / 1000."""
     momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0, le=1)  # of all but the parameters of batch norms
-    bf16: bool  # compute in bfloat16 where it is safe; on a GPU only
-    log_every: PositiveInt  # iterations between two rows of the history
+    weight_decay: float = Field(ge=0, le=1)
+    """Of all but the parameters of batch norms."""
+    bf16: bool
+    """Compute in bfloat16 where it is safe; on a GPU only."""
+    log_every: PositiveInt
+    """Iterations between two rows of the history."""
     routing: Routing
 
     @model_validator(mode="after")

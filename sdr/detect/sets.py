@@ -37,21 +37,22 @@ _SLACK = 1.0  # pixels that a box may lie outside
 class DetectionSpec(Section):
     """One entry of section `detection`; its name there is the set's name."""
 
-    # voc: VOCdevkit, or of `path`; coco: of `path`; scenes: fabricated from real pictures of the installed packages
     source: Literal["voc", "coco", "scenes"]
-    # one of `detectors`
+    """voc: VOCdevkit, or of `path`; coco: of `path`; scenes: fabricated from real pictures of the installed
+    packages."""
     detector: str
-    # accept splits of another size than the official ones; AP is then not comparable
+    """One of `detectors`."""
     partial: bool = False
-    # a set of one's own: its folder or folders below $SDR_DATA_TASKS; null: the official VOC2007 and VOC2012
+    """Accept splits of another size than the official ones; AP is then not comparable."""
     path: str | list[str] | None = None
-    # of one's own set; null: those of the annotations, by name (voc) or by number (coco)
+    """A set of one's own: its folder or folders below $SDR_DATA_TASKS; null: the official VOC2007 and VOC2012."""
     classes: list[str] | None = Field(default=None, min_length=1)
-    # of one's own set: the list of each split, ImageSets/Main/LIST.txt (voc) or LIST.json (coco); without val, a fifth
-    # of train is held out, by a hash of the names
+    """Of one's own set; null: those of the annotations, by name (voc) or by number (coco)."""
     splits: dict[Split, str] = {"train": "train", "val": "val", "test": "test"}
-    # voc: number of the first pixel of a row; some programs count from 0
+    """Of one's own set: the list of each split, ImageSets/Main/LIST.txt (voc) or LIST.json (coco); without val, a fifth
+    of train is held out, by a hash of the names."""
     first_pixel: Literal[0, 1] = 1
+    """voc: number of the first pixel of a row; some programs count from 0."""
 
     @model_validator(mode="after")
     def _check(self) -> "DetectionSpec":

@@ -38,33 +38,49 @@ class Card:
     name: str
     network: Literal["subnet", "w0", "baseline", "adapted"]
     block: Literal["basic", "bottleneck"]
-    layers: tuple[int, ...]  # blocks a stage
-    widths: tuple[int, ...]  # planes a stage
-    n_features: int  # D of the pooled features
-    size: int  # side of an image, pixels
-    mean: tuple[float, ...]  # a channel, of pixels in [0, 1]
+    layers: tuple[int, ...]
+    """Blocks a stage."""
+    widths: tuple[int, ...]
+    """Planes a stage."""
+    n_features: int
+    """D of the pooled features."""
+    size: int
+    """Side of an image, pixels."""
+    mean: tuple[float, ...]
+    """A channel, of pixels in [0, 1]."""
     std: tuple[float, ...]
-    interpolation: str  # Pillow's name of it, in lower case
-    onnx: bool  # whether `model.onnx` lies beside the card
-    program: bool  # ... and `model.pt2`
-    stem: str | None = None  # timm's name, "" for one 7×7 convolution
+    interpolation: str
+    """Pillow's name of it, in lower case."""
+    onnx: bool
+    """Whether `model.onnx` lies beside the card."""
+    program: bool
+    """Whether `model.pt2` does."""
+    stem: str | None = None
+    """timm's name, "" for one 7×7 convolution."""
     n_parameters: int | None = None
-    subnet: int | None = None  # the number of a sub-net
+    subnet: int | None = None
+    """The number of a sub-net."""
     n_subnets: int | None = None
-    path: str | None = None  # the group of each stage, "0-0-3-3"
-    statistics: str | None = None  # the images that the batch norms were measured on: "all images", "cluster 3"
-    task: str | None = None  # that the network was chosen for
-    routing: str | None = None  # how well it did there, and by which search
+    path: str | None = None
+    """The group of each stage, "0-0-3-3"."""
+    statistics: str | None = None
+    """The images that the batch norms were measured on: "all images", "cluster 3"."""
+    task: str | None = None
+    """That the network was chosen for."""
+    routing: str | None = None
+    """How well it did there, and by which search."""
     corpus: str | None = None
     corpus_images: int | None = None
     corpus_fingerprint: str | None = None
-    cluster_images: int | None = None  # size of the cluster that the sub-net was trained on
-    nearest_images: int | None = (
-        None  # how many of the corpus, nearest to its task's, an adapted network was trained on with
-    )
-    samples: tuple[str, ...] = ()  # file names in `samples/` beside the card
+    cluster_images: int | None = None
+    """Size of the cluster that the sub-net was trained on."""
+    nearest_images: int | None = None
+    """How many of the corpus, nearest to its task's, an adapted network was trained on with."""
+    samples: tuple[str, ...] = ()
+    """File names in `samples/` beside the card."""
     scores: tuple[Score, ...] = ()
-    parameters: Mapping[str, Any] | None = None  # nested; plain values, lists and dicts
+    parameters: Mapping[str, Any] | None = None
+    """Nested; plain values, lists and dicts."""
     command: str | None = None
     versions: Mapping[str, str] | None = None
 

@@ -20,11 +20,16 @@ class Backbone(Section):
     """Widths, depths and stem. The channels of a stage are `[shared | g1 | … | gG]`."""
 
     block: Literal["basic", "bottleneck"]
-    layers: list[PositiveInt] = Field(min_length=N_STAGES, max_length=N_STAGES)  # blocks a stage
-    shared: list[PositiveInt] = Field(min_length=N_STAGES, max_length=N_STAGES)  # planes all sub-nets use
-    group: list[int] = Field(min_length=N_STAGES, max_length=N_STAGES)  # planes of one individual group
-    groups: PositiveInt  # individual groups a stage
-    stem_type: Literal["", "deep", "deep_tiered"]  # timm's names
+    layers: list[PositiveInt] = Field(min_length=N_STAGES, max_length=N_STAGES)
+    """Blocks a stage."""
+    shared: list[PositiveInt] = Field(min_length=N_STAGES, max_length=N_STAGES)
+    """Planes all sub-nets use."""
+    group: list[int] = Field(min_length=N_STAGES, max_length=N_STAGES)
+    """Planes of one individual group."""
+    groups: PositiveInt
+    """Individual groups a stage."""
+    stem_type: Literal["", "deep", "deep_tiered"]
+    """timm's names."""
     stem_width: PositiveInt
 
     @model_validator(mode="after")

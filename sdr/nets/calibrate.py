@@ -19,8 +19,10 @@ from sdr.base.randomness import numpy_rng
 class Calibration(Section):
     """Which images the statistics come from."""
 
-    source: Literal["cluster", "common"]  # the sub-net's own cluster (the paper), or one sample of the corpus for all
-    images: PositiveInt  # at most so many
+    source: Literal["cluster", "common"]
+    """The sub-net's own cluster (the paper), or one sample of the corpus for all."""
+    images: PositiveInt
+    """At most so many."""
 
 
 def sample(subset: np.ndarray, images: int, seed: int) -> np.ndarray:

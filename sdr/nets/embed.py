@@ -14,7 +14,8 @@ from sdr.nets.pixels import normalise
 class Embedding(Section):
     """How images are shown to a frozen backbone."""
 
-    side: PositiveInt = Field(ge=8)  # of an image, pixels
+    side: PositiveInt = Field(ge=8)
+    """Of an image, pixels."""
     batch_size: PositiveInt
 
 

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 class Heads(Section):
     """Widths of the two heads."""
 
-    projection: PositiveInt  # width of the projector's output z
-    hidden: PositiveInt  # width of its layers before that (SimSiam: the same; BYOL: 4096)
-    layers: PositiveInt  # its linear layers (SimSiam: 3; BYOL: 2; SimCLR: 2, v2: 3; 2 for small images)
-    output_norm: bool  # a batch norm without affine parameters at its end (SimSiam: yes; BYOL, SimCLR: no)
-    prediction: (
-        PositiveInt  # width of the predictor's hidden layer (SimSiam: a quarter of z; BYOL: 4096; SimCLR has none)
-    )
+    projection: PositiveInt
+    """Width of the projector's output z."""
+    hidden: PositiveInt
+    """Width of its layers before that (SimSiam: the same; BYOL: 4096)."""
+    layers: PositiveInt
+    """Its linear layers (SimSiam: 3; BYOL: 2; SimCLR: 2, v2: 3; 2 for small images)."""
+    output_norm: bool
+    """A batch norm without affine parameters at its end (SimSiam: yes; BYOL, SimCLR: no)."""
+    prediction: PositiveInt
+    """Width of the predictor's hidden layer (SimSiam: a quarter of z; BYOL: 4096; SimCLR has none)."""
 
 
 def projector(features: int, heads: Heads) -> nn.Sequential:

@@ -101,7 +101,8 @@ class Run:
     samples: Path
     tasks: list[TaskRun]
     detection: list[DetectionRun]
-    score_checks: dict[str, dict[str, Any]] = field(default_factory=dict)  # task → what `check_scores` found
+    score_checks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Task → what `check_scores` found."""
     timing: dict[str, dict[str, Any]] = field(default_factory=dict)
     ran: list[StageRun] = field(default_factory=list)
 

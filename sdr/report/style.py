@@ -24,7 +24,8 @@ class Palette:
     w0: str
     sdr: str
     dots: str
-    zero: str  # middle of a diverging scale
+    zero: str
+    """Middle of a diverging scale."""
     domains: tuple[str, ...]
 
 

@@ -32,25 +32,25 @@ COARSE = 8  # side, pixels, at which a picture is decoded that is only checked: 
 class Reencode(Section):
     """JPEG again, smaller: section `data.reencode`."""
 
-    # short side in pixels; a picture that is not larger keeps its bytes
     side: int = Field(ge=8, le=4096)
-    # of JPEG
+    """Short side in pixels; a picture that is not larger keeps its bytes."""
     quality: int = Field(ge=1, le=100)
+    """Of JPEG."""
 
 
 class Data(Section):
     """Where the corpus comes from and how it is stored: section `data`."""
 
-    # builtin | folder | imagenet | torchvision:NAME
     source: str = Field(pattern=r"^(builtin|folder|imagenet|torchvision:\w+)$")
-    # side of an image in pixels
+    """builtin | folder | imagenet | torchvision:NAME."""
     side: int = Field(ge=8, le=1024)
-    # decoded squares | encoded: the files' bytes | files: only a list of them, which are read where they lie
+    """Side of an image in pixels."""
     store: Store
-    # of `encoded`: None keeps the files' own bytes
+    """Decoded squares | encoded: the files' bytes | files: only a list of them, which are read where they lie."""
     reencode: Reencode | None
-    # share of unreadable files that are skipped and counted before it is an error
+    """Of `encoded`: None keeps the files' own bytes."""
     max_bad_fraction: float = Field(ge=0, lt=1)
+    """Share of unreadable files that are skipped and counted before it is an error."""
 
     @model_validator(mode="after")
     def _reencode_fits(self) -> "Data":

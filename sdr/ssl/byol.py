@@ -52,7 +52,8 @@ class Byol(SimSiam):
 class Target(Section):
     """How the target network follows."""
 
-    momentum: float = Field(ge=0, le=1)  # τ at the first step; it rises to 1
+    momentum: float = Field(ge=0, le=1)
+    """τ at the first step; it rises to 1."""
 
     def at(self, step: int, steps: int) -> float:
         """τ at a step: 1 − (1 − τ_base) (cos(π step / steps) + 1) / 2 (section 3.3)."""

@@ -22,7 +22,8 @@ from sdr.ssl.simsiam import SimSiam
 class Contrast(Section):
     """How sharply projections are told apart."""
 
-    temperature: PositiveFloat = Field(le=1e3)  # T: cosines are divided by it before the softmax
+    temperature: PositiveFloat = Field(le=1e3)
+    """T: cosines are divided by it before the softmax."""
 
 
 class SimClr(SimSiam):

@@ -32,14 +32,20 @@ Sigma = Annotated[float, Field(gt=0, le=100)]
 class Views(Section):
     """The distribution τ of augmentations."""
 
-    side: PositiveInt = Field(ge=8)  # of a view, pixels
-    scale: list[Share] = Field(min_length=2, max_length=2)  # share of the image's area that a crop covers
-    jitter: list[Chance] = Field(min_length=4, max_length=4)  # brightness, contrast, saturation, hue (at most 0.5)
+    side: PositiveInt = Field(ge=8)
+    """Of a view, pixels."""
+    scale: list[Share] = Field(min_length=2, max_length=2)
+    """Share of the image's area that a crop covers."""
+    jitter: list[Chance] = Field(min_length=4, max_length=4)
+    """Brightness, contrast, saturation, hue (at most 0.5)."""
     jitter_p: float = Field(ge=0, le=1)
     grey_p: float = Field(ge=0, le=1)
-    blur_p: list[Chance] = Field(min_length=2, max_length=2)  # of the first view and of the second
-    blur_sigma: list[Sigma] = Field(min_length=2, max_length=2)  # pixels of the view
-    solarise_p: list[Chance] = Field(min_length=2, max_length=2)  # of the first view and of the second
+    blur_p: list[Chance] = Field(min_length=2, max_length=2)
+    """Of the first view and of the second."""
+    blur_sigma: list[Sigma] = Field(min_length=2, max_length=2)
+    """Pixels of the view."""
+    solarise_p: list[Chance] = Field(min_length=2, max_length=2)
+    """Of the first view and of the second."""
 
     @model_validator(mode="after")
     def _check(self) -> "Views":

@@ -18,18 +18,19 @@ SPLITS = ("train", "val", "test")  # val is optional
 class TaskSpec(Section):
     """One entry of section `tasks`; its name there is the task's name."""
 
-    # builtin; folder or csv: $SDR_DATA_TASKS/NAME; or a data set of the protocol by its name, such as pets
     source: str
-    # top1 accuracy, mean of the classes' accuracies, or mean average precision of several labels an image
+    """builtin; folder or csv: $SDR_DATA_TASKS/NAME; or a data set of the protocol by its name, such as pets."""
     metric: Literal["top1", "mean_per_class", "map"]
-    # fetch a data set of the protocol where its host still serves the files
+    """top1 accuracy, mean of the classes' accuracies, or mean average precision of several labels an image."""
     download: bool = False
-    # take splits of another size than the official ones; the numbers then compare with nobody's
+    """Fetch a data set of the protocol where its host still serves the files."""
     partial: bool = False
-    # of sources folder and csv: where it lies in $SDR_DATA_TASKS, if its folder has another name
+    """Take splits of another size than the official ones; the numbers then compare with nobody's."""
     folder: str | None = Field(default=None, min_length=1)
-    # ... and the share of each class that becomes the test split, by the hash of a file's name, where there is none
+    """Of sources folder and csv: where it lies in $SDR_DATA_TASKS, if its folder has another name."""
     test_fraction: float | None = Field(default=None, gt=0, lt=1)
+    """Of the same: the share of each class that becomes the test split, by the hash of a file's name, where there is
+    none."""
 
 
 class Task:

@@ -34,9 +34,12 @@ class Batch:
     """What one step does: a function of (seed, step), but for which of its images are this process'."""
 
     step: int
-    network: int  # W0, or the number of a sub-net
-    images: Tensor  # B×S×S×3 uint8, on the device
-    draws: tuple[Draws, Draws]  # of the two views of these images
+    network: int
+    """W0, or the number of a sub-net."""
+    images: Tensor
+    """B×S×S×3 uint8, on the device."""
+    draws: tuple[Draws, Draws]
+    """Of the two views of these images."""
 
 
 class Batches:

@@ -18,13 +18,20 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # glibc's <malloc.h>
 class Device(Section):
     """Settings for one kind of device."""
 
-    bf16: bool  # compute in bfloat16 where that is safe (autocast)
-    teacher_bf16: bool  # ... for W_0 as a teacher, which needs no gradient
-    channels_last: bool  # images and weights as N×H×W×C
-    compile: bool  # torch.compile; one graph serves all sub-nets
-    fused: bool  # the optimizer's step as one kernel
-    accumulate: PositiveInt  # parts in which a process' batch passes through the network; batch norms see a part
-    resident: bool  # the whole data set in the device's memory
+    bf16: bool
+    """Compute in bfloat16 where that is safe (autocast)."""
+    teacher_bf16: bool
+    """For W_0 as a teacher, which needs no gradient."""
+    channels_last: bool
+    """Images and weights as N×H×W×C."""
+    compile: bool
+    """torch.compile; one graph serves all sub-nets."""
+    fused: bool
+    """The optimizer's step as one kernel."""
+    accumulate: PositiveInt
+    """Parts in which a process' batch passes through the network; batch norms see a part."""
+    resident: bool
+    """The whole data set in the device's memory."""
 
     @property
     def side_by_side(self) -> bool:
@@ -36,7 +43,8 @@ class Device(Section):
 class Compute(Section):
     """Settings by kind of device."""
 
-    deterministic: bool  # CUDA: the same bits twice, at a price; a CPU always gives them
+    deterministic: bool
+    """CUDA: the same bits twice, at a price; a CPU always gives them."""
     cpu: Device
     cuda: Device
 

@@ -12,8 +12,10 @@ from sdr.ssl.simsiam import SimSiam
 class Optimization(Section):
     """The peak learning rate is `lr · batch_size / 256`, the linear rule of Goyal et al. 2017."""
 
-    optimizer: Literal["sgd", "lars"]  # lars: You et al. 2017, not of biases and batch norms (BYOL, section 3.3)
-    batch_size: PositiveInt = Field(ge=2)  # over all processes
+    optimizer: Literal["sgd", "lars"]
+    """lars: You et al. 2017, not of biases and batch norms (BYOL, section 3.3)."""
+    batch_size: PositiveInt = Field(ge=2)
+    """Over all processes."""
     lr: PositiveFloat = Field(le=1000)
     momentum: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0, le=1)

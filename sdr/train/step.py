@@ -27,9 +27,12 @@ class Distillation(Section):
     """What the sub-nets learn from their teacher."""
 
     loss: Literal["siamkd", "l2", "none"]
-    views: Literal[1, 2]  # of the teacher: 1 is Eq. 4 to the letter, 2 is symmetric
-    weight: float = Field(ge=0)  # of its loss beside L_SSL
-    train_teacher: bool  # W_0 is trained on a sub-net's images too, by the forward pass that teaches
+    views: Literal[1, 2]
+    """Of the teacher: 1 is Eq. 4 to the letter, 2 is symmetric."""
+    weight: float = Field(ge=0)
+    """Of its loss beside L_SSL."""
+    train_teacher: bool
+    """W_0 is trained on a sub-net's images too, by the forward pass that teaches."""
 
     @property
     def views_taught(self) -> int:
@@ -49,10 +52,14 @@ class Rates(NamedTuple):
 class Outcome:
     """Of one step, this process' part; on the device, no wait for it."""
 
-    losses: Tensor  # 2 float32: L_SSL, weighted distillation
-    z: Tensor  # projections of the first view, B×P
-    targets: list[Tensor]  # what this network teaches with this step's images: of both views, B×P each
-    gradient: Tensor | None  # norm of the gradient, where it was asked for
+    losses: Tensor
+    """2 float32: L_SSL, weighted distillation."""
+    z: Tensor
+    """Projections of the first view, B×P."""
+    targets: list[Tensor]
+    """What this network teaches with this step's images: of both views, B×P each."""
+    gradient: Tensor | None
+    """Norm of the gradient, where it was asked for."""
 
 
 class TwoViews(nn.Module):
