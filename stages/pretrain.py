@@ -24,6 +24,7 @@ from sdr.ssl.folder import save_network
 from sdr.train.cost import network_of, training_macs
 from sdr.train.jobs import COMMON, Common, baseline
 from sdr.train.loop import train
+from sdr.train.probe import Probe, Probing, write_rows
 from sdr.train.settings import Pretrain
 
 
@@ -37,6 +38,7 @@ def main() -> None:
         calibrate__images=PositiveInt,
         embed=Embedding,
         split=str,
+        probe=Probing,
     )
     common = Common.of(params)
     device = pick_device(several=True)
@@ -45,9 +47,10 @@ def main() -> None:
     data = Part(corpus, rows)
     job = baseline(params["pretrain"], common, len(data), len(corpus))
     which = {"data": corpus.meta["fingerprint"], "images": hashlib.sha256(rows.tobytes()).hexdigest()}
-    facts = {"params": asdict(common) | {"pretrain": params["pretrain"]}} | which
+    facts = {"params": asdict(common) | {"pretrain": params["pretrain"], "probe": params["probe"]}} | which
     checkpoints = Checkpoints("pretrain", facts | {"device": device.type})
-    network, history, cost = train(job, data, checkpoints, device)
+    probe = Probe(params["probe"], job, data)
+    network, history, cost = train(job, data, checkpoints, device, probe=probe)
     images = data.read(sample(np.arange(len(data)), params["calibrate__images"], common.seed))
     calibrate(network.backbone, evaluation_view(images, params["embed"].side, device))
     with output_dir("artifacts/baseline") as out:
@@ -55,6 +58,7 @@ def main() -> None:
         facts = {"steps": job.schedule.steps, "macs": training_macs(shape, common.views.side)}
         save_network(out, network, job.spec, common.heads, **facts)
         write_csv(out / "history.csv", history)
+        write_rows(out / "probe.csv", probe.rows)
     with output_dir("artifacts/backbones/baseline") as out:
         save_resnet(out, network.backbone, job.spec, job.spec.supernet_widths, params["embed"].side)
     write_json("artifacts/timing/baseline.json", cost)
@@ -62,7 +66,8 @@ def main() -> None:
         checkpoints.remove()
     print(
         f"pretrain: {job.method}, {job.schedule.steps:,} steps at a peak learning rate of {job.optimization.peak:.4g}, "
-        f"last loss {history[-1]['loss']:.3f}; {cost['images_per_s']:,.0f} images/s, {cost['wait_share']:.1%} waiting"
+        f"last loss {history[-1]['loss']:.3f}; {cost['images_per_s']:,.0f} images/s, {cost['wait_share']:.1%} waiting, "
+        f"{cost['probe_share']:.1%} probing"
     )
 
 

@@ -24,6 +24,7 @@ from sdr.train.cost import cost_of
 from sdr.train.jobs import COMMON, Common, sdr
 from sdr.train.loop import train
 from sdr.train.networks import load_baseline
+from sdr.train.probe import Probe, Probing, write_rows
 from sdr.train.schedule import W0
 from sdr.train.settings import Sdr
 
@@ -36,6 +37,7 @@ def main() -> None:
         **COMMON,
         n_subnets=int,
         sdr=Sdr,
+        probe=Probing,
     )
     common, n_subnets, spec = Common.of(params), params["n_subnets"], params["backbone"]
     check_n_subnets(n_subnets, spec.n_paths)
@@ -52,7 +54,8 @@ def main() -> None:
     if baseline is not None:
         facts["baseline"] = sha256(Path("artifacts/baseline/model.safetensors").read_bytes()).hexdigest()
     checkpoints = Checkpoints("train_sdr", facts | {"device": device.type})
-    network, history, cost = train(job, data, checkpoints, device, baseline)
+    probe = Probe(params["probe"], job, data)
+    network, history, cost = train(job, data, checkpoints, device, baseline, probe=probe)
     with output_dir("artifacts/sdrnet") as out:
         facts = {"n_subnets": n_subnets, "steps": job.schedule.steps, "phases": job.schedule.starts}
         w0_steps = sum(job.schedule.network(step) == W0 for step in range(job.schedule.steps))
@@ -60,6 +63,7 @@ def main() -> None:
         facts["w0_trained"] = params["sdr"].trains_w0
         save_network(out, network, spec, common.heads, **facts, **counted)
         write_csv(out / "history.csv", history)
+        write_rows(out / "probe.csv", probe.rows)
     write_json("artifacts/timing/sdrnet.json", cost)
     if rank() == 0:
         checkpoints.remove()
@@ -67,7 +71,7 @@ def main() -> None:
     print(
         f"train_sdr: {job.schedule.steps:,} steps at a peak learning rate of {job.optimization.peak:.4g}; {small} "
         "clusters smaller than a batch are drawn from with replacement; "
-        f"{cost['images_per_s']:,.0f} images/s, {cost['wait_share']:.1%} waiting"
+        f"{cost['images_per_s']:,.0f} images/s, {cost['wait_share']:.1%} waiting, {cost['probe_share']:.1%} probing"
     )
 
 
@@ -76,8 +80,9 @@ def reuse_baseline(heads: Heads, counted: dict) -> None:
     with output_dir("artifacts/sdrnet") as out:
         facts = {"n_subnets": 1, "steps": config["steps"], "phases": [0], "w0_images": 0, "w0_trained": True}
         save_network(out, network, spec, heads, **facts, **counted)
-        shutil.copy("artifacts/baseline/history.csv", out)
-    nothing = {"seconds": 0.0, "images": 0, "images_per_s": 0.0, "wait_share": 0.0, "peak_mib": 0.0}
+        for name in ("history.csv", "probe.csv"):
+            shutil.copy(f"artifacts/baseline/{name}", out)
+    nothing = dict.fromkeys(("seconds", "images_per_s", "wait_share", "probe_share", "peak_mib"), 0.0) | {"images": 0}
     write_json("artifacts/timing/sdrnet.json", nothing | {"device": "none", "processes": 1})
     print("train_sdr: one sub-net is the baseline itself")
 

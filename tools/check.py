@@ -32,6 +32,7 @@ from sdr.tasks.files import reader_of
 from sdr.tasks.task import TaskSpec
 from sdr.train.adapt import Adapt
 from sdr.train.compute import Compute
+from sdr.train.probe import Probing
 from sdr.train.settings import Pretrain, Sdr
 
 SECTIONS = {
@@ -50,6 +51,7 @@ SECTIONS = {
     "pretrain": Pretrain,
     "cluster": Cluster,
     "sdr": Sdr,
+    "probe": Probing,
     "calibrate": Calibration,
     "embed": Embedding,
     "route": Search,
@@ -110,8 +112,9 @@ def wrong() -> Iterable[str]:
             reader_of(name, spec)
         except UserError as error:
             yield str(error)
-    for section in ("adapt", "score_check"):
-        for name in right.get(section, ()):
+    probed = right["probe"].tasks if "probe" in right else []
+    for section, named in (*((name, right.get(name, ())) for name in ("adapt", "score_check")), ("probe.tasks", probed)):
+        for name in named:
             if name not in right.get("tasks", [name]):
                 yield f"params.yaml: {section}: `{name}` is not in `tasks`"
     for name, spec in right.get("detection", {}).items():

@@ -56,6 +56,8 @@ def lean(
     for section in ("pretrain", "sdr"):
         _length(params[section], images, reference)
     params["tasks"] = {name: _on_one_line(spec) for name, spec in tasks.items()}
+    if params["probe"]["every"] is not None:
+        _set(params["probe"], "tasks", list(tasks)[:1], "kNN on it says whether the training learns anything for it")
     detector = next(iter(params["detectors"]))
     for name, empty in _EMPTY.items():
         if name not in ("detectors", "detection_networks") or not detection:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from sdr.base.params import Section
 from sdr.base.randomness import numpy_rng
 
+_BatchNorm = nn.modules.batchnorm._BatchNorm
+
 
 class Calibration(Section):
     """Which images the statistics come from."""
@@ -32,32 +34,36 @@ def sample(subset: np.ndarray, images: int, seed: int) -> np.ndarray:
     return np.sort(numpy_rng(seed, "calibrate", len(subset)).choice(subset, images, replace=False))
 
 
-def batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:
-    """The batch-norm layers of a backbone, in order."""
-    return [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    """The batch-norm layers of a network, in order."""
+    return [m for m in network.modules() if isinstance(m, _BatchNorm)]
 
 
-def running(layer: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def running(layer: _BatchNorm) -> tuple[Tensor, Tensor]:
     """A layer's running mean and variance, C float32 each."""
     assert layer.running_mean is not None and layer.running_var is not None, "a norm that keeps no statistics"
     return layer.running_mean, layer.running_var
 
 
 @torch.no_grad()
-def calibrate(backbone: nn.Module, x: Tensor) -> None:
-    """Set the running statistics to those of `x` (`N×3×H×W`, the evaluation view); leave the backbone in eval mode.
+def calibrate(network: nn.Module, x: Tensor) -> Tensor:
+    """Set the running statistics to those of `x` (`N×3×H×W`, the evaluation view); leave the network in eval mode.
 
     Each layer takes the mean and the (biased) variance of its own input just before it normalises by them.
+
+    Returns:
+        What the network then gives for `x`.
     """
 
-    def measure(layer: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+    def measure(layer: _BatchNorm, inputs: tuple[Tensor]) -> None:
         mean, variance = running(layer)
-        mean.copy_(inputs[0].mean((0, 2, 3)))
-        variance.copy_(inputs[0].var((0, 2, 3), correction=0))
+        axes = [axis for axis in range(inputs[0].ndim) if axis != 1]  # of images; of features the first alone
+        mean.copy_(inputs[0].mean(axes))
+        variance.copy_(inputs[0].var(axes, correction=0))
 
-    hooks = [layer.register_forward_pre_hook(measure) for layer in batch_norms(backbone)]
+    hooks = [layer.register_forward_pre_hook(measure) for layer in batch_norms(network)]
     try:
-        backbone.eval()(x)
+        return network.eval()(x)
     finally:
         for hook in hooks:
             hook.remove()

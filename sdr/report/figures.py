@@ -9,7 +9,7 @@ from sdr.report.plot_cost import draw_cost
 from sdr.report.plot_gains import draw_gains, draw_histogram, draw_paths, gain_of, w0_gain
 from sdr.report.plot_runs import draw_runs
 from sdr.report.plot_scores import draw_scores
-from sdr.report.plot_training import draw_training
+from sdr.report.plot_training import draw_training, probed_tasks
 from sdr.report.run import Run, TaskRun
 from sdr.report.runs import name_of
 from sdr.report.tables import signed
@@ -99,16 +99,26 @@ def _paths(run: Run) -> Drawing:
 
 
 def _training(run: Run) -> Drawing:
+    tasks = probed_tasks(run.probe)
+    probed = f"; effective rank{' and kNN' if tasks else ''} by the probe" if len(run.probe) else ""
+    seen = (
+        " The effective rank is exp of the entropy of the projections’ singular values (RankMe), on one sample of the corpus for all: "
+        "how many directions they use. A fall is a warning; networks of other widths cannot be compared."
+        + " kNN is on training images of those tasks, shown as small as a training view: its course counts, not its height."
+        * bool(tasks)
+        if len(run.probe)
+        else ""
+    )
     return Drawing(
         "training",
         "Training curves",
-        "Training curves of the baseline, the super-net and the sub-nets: loss, and spread of the projections",
+        "Training curves of the baseline, the super-net and the sub-nets: loss, and spread of the projections" + probed,
         "Above: a loss that runs to its least within a few steps is a warning and no success. Below: the std of "
         "the normalised projections over a batch, times √d; at 0 all images have the same. The band is "
         "the range over the sub-nets seen in a span of steps, each on its own cluster; curves are averaged "
         "over spans. Losses on different images cannot be compared, so a lower curve is not a better "
-        "network.",
-        partial(draw_training, run.sdrnet["method"], run.history, run.history_sdr),
+        "network." + seen,
+        partial(draw_training, run.sdrnet["method"], run.history, run.history_sdr, run.probe, run.probe_sdr),
     )
 
 

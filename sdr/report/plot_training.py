@@ -1,4 +1,4 @@
-"""Training curves: the loss, and the watch for collapse."""
+"""Training curves: the loss, the watch for collapse, and what the probe saw."""
 
 from __future__ import annotations
 
@@ -17,21 +17,41 @@ LOSSES = {
     "byol": "squared distance; 0 is the least",
     "simclr": "NT-Xent; 0 is the least",
 }
+KNN = "knn_"  # and the name of a task: a column of the probe
 BINS = 60  # points a curve is averaged to: sub-nets take turns, a single one is logged rarely
 
 
-def draw_training(method: str, history: pd.DataFrame, history_sdr: pd.DataFrame, palette: Palette) -> Figure:
-    """Two panels over steps: SSL loss; spread of the projections (std over the batch, times √d)."""
-    figure, (above, below) = panel(4.4, 2)
+def draw_training(
+    method: str,
+    history: pd.DataFrame,
+    history_sdr: pd.DataFrame,
+    probe: pd.DataFrame,
+    probe_sdr: pd.DataFrame,
+    palette: Palette,
+) -> Figure:
+    """Panels over steps: SSL loss; spread of the projections (std over the batch, times √d); of the probe, if it looked, the
+    effective rank, and if tasks were named kNN, the mean over them."""
+    tasks = probed_tasks(probe)
+    rows = 2 + bool(len(probe)) + bool(tasks)
+    figure, (above, below, *more) = panel(2.2 * rows, rows)
     _curves(above, history.assign(ssl=history["loss"]), history_sdr, "ssl", palette)
     above.set_title(f"Loss ({LOSSES[method]})")
     _curves(below, history, history_sdr, "std", palette)
     below.axhline(1, color=palette.muted, linewidth=1, linestyle="--")
     below.set_ylim(bottom=0)
     below.set_title("Spread of the projections (1: healthy, 0: collapsed)")
-    below.set_xlabel("step (dotted verticals: a new phase of SDR begins)")
+    for axes, column in zip(more, ("rank", "knn")):
+        both = [table.assign(knn=table.filter(like=KNN).mean(axis=1)) for table in (probe, probe_sdr)]
+        _curves(axes, *both, column, palette)
+        axes.set_title("Effective rank of the projections" if column == "rank" else f"kNN, % ({', '.join(tasks)})")
+    figure.axes[-1].set_xlabel("step (dotted verticals: a new phase of SDR begins)")
     legend_above(figure, above)
     return figure
+
+
+def probed_tasks(probe: pd.DataFrame) -> list[str]:
+    """The tasks that kNN was tried on while training."""
+    return [column.removeprefix(KNN) for column in probe.columns if column.startswith(KNN)]
 
 
 def _curves(axes: Axes, history: pd.DataFrame, history_sdr: pd.DataFrame, column: str, palette: Palette) -> None:

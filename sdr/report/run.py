@@ -23,6 +23,7 @@ RANKING = ["rank", "subnet", "path", "cluster_size", "images", "score", "gain"]
 ROUTE = ["subnet", "best", "method", "score", "value", "baseline", "w0", "choice", "gain", "verdict", "recommended"]
 CLUSTERS = ["cluster", "size", "purity", "domain"]
 HISTORY = ["step", "loss", "std"]
+PROBE = ["step", "phase", "network", "rank"]
 HISTORY_SDR = [*HISTORY, "phase", "network", "ssl"]
 
 
@@ -85,7 +86,8 @@ class Run:
 
     `clusters` has one row a cluster, and cluster i is what sub-net i was trained on; `samples` is the folder
     of contact sheets. `baseline` and `sdrnet` are the two `config.json`, `calibration` its `meta.json`, the histories their `history.csv`. `timing`
-    has what was measured of those two trainings where they ran; either may lack. `ran` is the last run of each stage.
+    has what was measured of those two trainings where they ran; either may lack. `ran` is the last run of each stage. `probe` and
+    `probe_sdr` are the trainings' `probe.csv`, without rows where nothing was looked at.
     """
 
     n_subnets: int
@@ -96,6 +98,8 @@ class Run:
     calibration: dict[str, Any]
     history: pd.DataFrame
     history_sdr: pd.DataFrame
+    probe: pd.DataFrame
+    probe_sdr: pd.DataFrame
     clusters: pd.DataFrame
     clustering: dict[str, Any]
     samples: Path
@@ -151,6 +155,8 @@ def read_run(
         calibration=read_json(root / "calibration/meta.json", ["macs"]),
         history=read_csv(root / "baseline/history.csv", HISTORY),
         history_sdr=read_csv(root / "sdrnet/history.csv", HISTORY_SDR),
+        probe=read_csv(root / "baseline/probe.csv", PROBE),
+        probe_sdr=read_csv(root / "sdrnet/probe.csv", PROBE),
         clusters=read_csv(root / "clusters/clusters.csv", CLUSTERS),
         clustering=read_json(root / "clusters/metrics.json"),
         samples=root / "clusters/samples",

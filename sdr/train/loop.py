@@ -17,9 +17,11 @@ from sdr.train.compute import determinism, keep_freed_memory
 from sdr.train.networks import Networks
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
+from sdr.train.probe import Probe
 from sdr.train.training import Training
 from sdr.train.watch import Watch, peak_mib
 
+COUNTED = ("seconds", "waited", "probed")  # of the time: all, for data, and the probe's looks
 OnStep = Callable[[int, int], None]  # (step, the network that it trained)
 
 
@@ -30,6 +32,7 @@ def train(
     device: torch.device,
     baseline: SimSiam | None = None,
     on_step: OnStep = lambda step, network: None,
+    probe: Probe | None = None,
 ) -> tuple[SimSiam, list[dict], dict]:
     """Run `job`.
 
@@ -37,11 +40,12 @@ def train(
         checkpoints: where the state is kept, and gone on from; None keeps nothing.
         baseline: on `device`, where `job` starts from it or is taught by it (`sdr.train.networks.load_baseline`).
         on_step: called after each step, and before it is asked whether a checkpoint is due.
+        probe: looks at the networks as they are trained.
 
     Returns:
         W_0 with its heads (batch-norm statistics are left to calibration); the history, a row a look; and the cost:
-        `seconds`, `images`, `images_per_s`, `wait_share` (of the time, spent waiting for data), `peak_mib`, `device`,
-        `processes`.
+        `seconds`, `images`, `images_per_s`, `wait_share` and `probe_share` (of the time, spent waiting for data and on
+        looks of the probe), `peak_mib`, `device`, `processes`.
 
     Raises:
         UserError: a network collapsed, its loss is not finite, or the device's memory is too small.
@@ -49,7 +53,7 @@ def train(
     """
     try:
         with determinism(job.compute.deterministic and device.type == "cuda"):
-            return _train(job, data, checkpoints, device, baseline, on_step)
+            return _train(job, data, checkpoints, device, baseline, on_step, probe)
     except torch.OutOfMemoryError as error:
         size = job.optimization.batch_size
         raise UserError(
@@ -66,6 +70,7 @@ def _train(
     device: torch.device,
     baseline: SimSiam | None,
     on_step: OnStep,
+    probe: Probe | None,
 ) -> tuple[SimSiam, list[dict], dict]:
     settings = job.compute.on(device)
     job.check(settings.accumulate)
@@ -73,8 +78,10 @@ def _train(
         keep_freed_memory()
     state = from_first(checkpoints.load() if checkpoints and rank() == 0 else None)
     step, history, cost = (
-        (state["step"], state["history"], state["cost"]) if state else (0, [], {"seconds": 0.0, "waited": 0.0})
+        (state["step"], state["history"], state["cost"]) if state else (0, [], dict.fromkeys(COUNTED, 0.0))
     )
+    if probe and state:
+        probe.rows[:] = state["probe"]
     with ExitStack() as stack:
         pairs = stack.enter_context(Pairs(device, wanted=world() == 1 and settings.side_by_side))
         networks = Networks.build(job, baseline, state, device, settings, pairs)
@@ -103,13 +110,15 @@ def _train(
         )
 
         def spent() -> dict:
-            return {"seconds": cost["seconds"] + time.perf_counter() - began, "waited": cost["waited"] + batches.waited}
+            now = (time.perf_counter() - began, batches.waited, probe.seconds if probe else 0.0)
+            return {name: cost[name] + seconds for name, seconds in zip(COUNTED, now)}
 
         def save() -> None:
             if checkpoints is None:
                 return
             if rank() == 0:
-                checkpoints.save(networks.state() | {"step": step, "history": history, "cost": spent()}, step)
+                rows = {"history": history, "probe": probe.rows if probe else []}
+                checkpoints.save(networks.state() | rows | {"step": step, "cost": spent()}, step)
             watch.good = checkpoints.last
 
         for batch, views in stack.enter_context(batches):
@@ -118,6 +127,9 @@ def _train(
             del views  # or they would lie beside those of the next step
             if watch.due(step):
                 watch.look(step, batch.network, phase, outcome, rates)
+            if probe and probe.due(step):
+                probe.look(step, batch.network, networks.trained_by(batch.network), history)
+                watch.show(probe.rows[-1])
             watch.count(step)
             on_step(step, batch.network)
             step += 1
@@ -138,6 +150,7 @@ def _bill(job: Training, spent: dict, device: torch.device) -> dict:
         "images": images,
         "images_per_s": round(images / spent["seconds"], 1),
         "wait_share": round(spent["waited"] / spent["seconds"], 4),
+        "probe_share": round(spent["probed"] / spent["seconds"], 4),
         "peak_mib": peak_mib(device),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "processes": world(),

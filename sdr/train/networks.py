@@ -98,6 +98,12 @@ class Networks:
         self.subnets.check_in(path)
         return outcome
 
+    def trained_by(self, network: int) -> SimSiam:
+        """The network that a step of `network`, `W0` or the number of a sub-net, has just trained."""
+        trainee = self.w0 if network == W0 else self.sub
+        assert trainee is not None, "a baseline has no sub-net"
+        return trainee.network
+
     def state(self) -> dict:
         """What a checkpoint holds: sub-nets are slices of W_0, but for what is their own."""
         own = self.w0.network.own or {}

@@ -59,11 +59,15 @@ class Training:
         """Whether a trained baseline takes part."""
         return "baseline" in (self.init, self.teacher)
 
+    @property
+    def warmup(self) -> int:
+        """Steps in which the learning rate rises."""
+        return round(self.optimization.warmup_epochs * self.images / self.optimization.batch_size)
+
     def rates(self, step: int) -> Rates:
         """Learning rates and target momentum of a step."""
         steps, peak = self.schedule.steps, self.optimization.peak
-        warmup = round(self.optimization.warmup_epochs * self.images / self.optimization.batch_size)
-        encoder = peak * cosine(step, steps, warmup)
+        encoder = peak * cosine(step, steps, self.warmup)
         fixed = CLASSES[self.method].fixed_predictor_lr
         return Rates(encoder, peak if fixed else encoder, self.target.at(step, steps))
 

@@ -51,6 +51,7 @@ class Watch:
         self.history, self._every, self._images, self._steps = history, every, images, steps
         self.good: Path | None = None
         self._stage, self._first = stage, rank() == 0
+        self._probed = ""
         self._bar = tqdm(total=steps, initial=start, desc=stage, unit="step", disable=None if self._first else True)
         self._low: dict[str, int] = {}  # network → looks in a row at which its spread was low
         for row in history:
@@ -95,7 +96,13 @@ class Watch:
         self._time, self._seen = now, step + 1
         if self._first:
             self._write(row | {"images_per_s": round(rate, 1), "memory_mib": peak_mib(outcome.z.device)})
-            self._bar.set_postfix(net=row["network"], loss=f"{row['loss']:.3f}", std=f"{std:.2f}")
+            words = f"net={row['network']}, loss={row['loss']:.3f}, std={std:.2f}"
+            self._bar.set_postfix_str(words + self._probed)
+
+    def show(self, probed: dict) -> None:
+        """Show from now on what a probe saw."""
+        values = {"rank": probed["rank"]} | {k.removeprefix("knn_"): v for k, v in probed.items() if k[:4] == "knn_"}
+        self._probed = "".join(f", {name} {v:.1f}{'%' * (name != 'rank')}" for name, v in values.items())
 
     def _count(self, row: dict) -> int:
         """Looks in a row, this one included, at which the network's spread was low."""
@@ -119,7 +126,8 @@ class Watch:
             left = seconds / (done - self._start) * (self._steps - done)
             last = self.history[-1] if self.history else {"network": "?", "loss": math.nan}
             print(
-                f"{self._stage}: step {done:,} of {self._steps:,}, network {last['network']}, loss {last['loss']:.3f}, "
+                f"{self._stage}: step {done:,} of {self._steps:,}, network {last['network']}, loss {last['loss']:.3f}"
+                f"{self._probed}, "
                 f"{(done - self._start) * self._images / seconds:,.0f} images/s, {left:.0f} s left",
                 flush=True,
             )

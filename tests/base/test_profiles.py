@@ -35,6 +35,7 @@ INHERITED = {
     "knn",
     "linear",
     "adapt",
+    "probe",
     "score_check",
     "networks",
     "detection_networks",
@@ -42,7 +43,7 @@ INHERITED = {
     *NAMED,
 }
 INHERITED |= {"data.max_bad_fraction", "calibrate.images", "embed.batch_size", "pretrain.log_every", "sdr.log_every"}
-"""What a profile may leave to params.yaml: how a step is computed, how networks are evaluated, and on what."""
+"""What a profile may leave to params.yaml: how a step is computed, how networks are looked at and evaluated, and on what."""
 
 
 @pytest.fixture

@@ -32,37 +32,48 @@ def uses() -> dict[str, set[str]]:
 
 
 def needed(program: str) -> set[str]:
-    """The folders of sdr/ that a program imports, and what these import."""
+    """The files of sdr/ that a program imports, and that these import."""
     seen, waiting = set(), [f"stages.{program}"]
     while waiting:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
             waiting += uses()[module]
-    return {"/".join(module.split(".")[:2]) for module in seen if module.startswith("sdr.")}
+    return {module.replace(".", "/") + ".py" for module in seen if module.startswith("sdr.")}
 
 
 def lacking(name: str, stage: dict, program: str) -> Iterator[str]:
-    """What is wrong with the code that a stage names, a line each."""
+    """What is wrong with the code that a stage names, folders or single files, a line each."""
     code = {dep for dep in stage["deps"] if dep.startswith("sdr/")}
-    for folder in sorted(needed(program) - code):
-        yield f"stage {name} lacks {folder}, which stages/{program}.py imports, if not itself"
-    for folder in sorted(code - needed(program)):
-        yield f"stage {name} names {folder}, which nothing that it runs imports"
+    imported = {file: {file, "/".join(file.split("/")[:2])} for file in needed(program)}  # either may be named
+    for file in sorted(file for file, names in imported.items() if not names & code):
+        yield f"stage {name} lacks {file}, which stages/{program}.py imports, if not itself"
+    for dep in sorted(code.difference(*imported.values())):
+        yield f"stage {name} names {dep}, which nothing that it runs imports"
     if f"stages/{program}.py" not in stage["deps"]:
         yield f"stage {name} lacks its program, stages/{program}.py"
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_names_the_folders_that_it_imports(name):
+def test_a_stage_names_the_code_that_it_imports(name):
     program = PROGRAM.fullmatch(STAGES[name]["cmd"])[1]
     assert not (lines := list(lacking(name, STAGES[name], program))), "\n".join(lines)
 
 
-def test_a_missing_folder_is_told():
-    stage = STAGES["cluster"] | {"deps": [dep for dep in STAGES["cluster"]["deps"] if dep != "sdr/cluster"]}
-    assert list(lacking("cluster", stage, "cluster")) == [
-        "stage cluster lacks sdr/cluster, which stages/cluster.py imports, if not itself"
+def test_missing_code_is_told_and_what_nobody_needs():
+    def without(name: str, dep: str) -> str:
+        left = STAGES[name] | {"deps": [one for one in STAGES[name]["deps"] if one != dep]}
+        return "\n".join(lacking(name, left, name))
+
+    assert "stage cluster lacks sdr/cluster/sinkhorn.py, which stages/cluster.py imports" in without(
+        "cluster", "sdr/cluster"
+    )
+    assert without("pretrain", "sdr/evaluate/knn.py") == (
+        "stage pretrain lacks sdr/evaluate/knn.py, which stages/pretrain.py imports, if not itself"
+    )
+    more = STAGES["pretrain"] | {"deps": [*STAGES["pretrain"]["deps"], "sdr/evaluate/linear.py"]}
+    assert list(lacking("pretrain", more, "pretrain")) == [
+        "stage pretrain names sdr/evaluate/linear.py, which nothing that it runs imports"
     ]
 
 

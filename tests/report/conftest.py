@@ -134,6 +134,13 @@ def _configs_and_histories(artifacts, n_subnets, rng):
         for s in range(0, 600, 5)
     ]
     _csv(artifacts / "baseline/history.csv", rows)
+    _csv(
+        artifacts / "baseline/probe.csv",
+        [
+            {"step": s, "phase": 0, "network": "W0", "rank": 20 + s / 20, "knn_shapes": 40 + s / 60}
+            for s in range(49, 600, 50)
+        ],
+    )
     rows = []
     for step in range(0, 900, 5):
         phase = step // 300
@@ -152,6 +159,14 @@ def _configs_and_histories(artifacts, n_subnets, rng):
             }
         )
     _csv(artifacts / "sdrnet/history.csv", rows)
+    looks = [row for row in rows if row["step"] % 50 == 0]
+    _csv(
+        artifacts / "sdrnet/probe.csv",
+        [
+            {k: row[k] for k in ("step", "phase", "network")} | {"rank": 40 + row["step"] / 40, "knn_shapes": 45.0}
+            for row in looks
+        ],
+    )
 
 
 def _clusters(folder, sizes, rng):

@@ -262,6 +262,17 @@ def test_byol_is_named_with_its_own_loss(tmp_path):
     assert "squared distance" in drawings(run, COST)["training"].draw(LIGHT).axes[0].get_title()
 
 
+def test_what_the_probe_saw_is_drawn_and_without_it_nothing(tmp_path):
+    artifacts = write_artifacts(tmp_path, ["kinds"], 2)
+    drawing = drawings(read_run(artifacts, ["kinds"], 2, 0), COST)["training"]
+    titles = [axes.get_title() for axes in drawing.draw(LIGHT).axes]
+    assert titles[2:] == ["Effective rank of the projections", "kNN, % (shapes)"] and "RankMe" in drawing.caption
+    for folder in ("baseline", "sdrnet"):
+        (artifacts / folder / "probe.csv").write_text("step,phase,network,rank\n")
+    drawing = drawings(read_run(artifacts, ["kinds"], 2, 0), COST)["training"]
+    assert len(drawing.draw(LIGHT).axes) == 2 and "RankMe" not in drawing.caption
+
+
 def top(run):
     """The text above what is folded."""
     text = page(run, COST, pictures={})

@@ -34,6 +34,7 @@ def test_paths_keep_leading_zeros(make_artifacts):
     [
         "data/meta.json",
         "baseline/history.csv",
+        "sdrnet/probe.csv",
         "sdrnet/config.json",
         "clusters/clusters.csv",
         "route/kinds/ranking.csv",

@@ -51,6 +51,8 @@ def test_a_missing_section_is_named(check, name):
         ({"score_check": {"birds": {}}}, "score_check: `birds` is not in `tasks`"),
         ({"adapt": {"birds": {"images": 9, "steps": 1, "lr": 0.1}}}, "adapt: `birds` is not in `tasks`"),
         ({"adapt": {"icons": {"images": 1, "steps": 1, "lr": 0.1}}}, "`adapt.icons.images`: "),
+        ({"probe": GOOD["probe"] | {"tasks": ["birds"]}}, "probe.tasks: `birds` is not in `tasks`"),
+        ({"probe": GOOD["probe"] | {"every": 0}}, "`probe.every`: input should be greater than 0, got 0"),
         ({"route": GOOD["route"] | {"method": "tree"}}, "`tree` needs calibrate.source: common"),
         ({"tasks": {"voc07.12": GOOD["tasks"]["icons"]}}, "tasks: name 'voc07.12'"),
         ({"tasks": {"2007": GOOD["tasks"]["icons"]}}, "tasks: name '2007'"),

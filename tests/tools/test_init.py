@@ -70,6 +70,7 @@ def test_what_it_writes_is_valid_and_lean(clone, capsys):
     assert params["data"]["side"] == params["embed"]["side"] == 32 and params["views"]["side"] == 16
     assert not any(params[name] for name in ("detection", "detectors", "compare", "pruned", "adapt", "score_check"))
     assert set(params["tasks"]) == {"split", "My-flat-one", "table"}
+    assert params["probe"]["tasks"] == [next(iter(params["tasks"]))]
     text = (clone / "params.yaml").read_text()
     assert "# most pictures have 40 pixels" in text and "pictures a cluster" in text and "steps on 40 pictures" in text
     said = capsys.readouterr().out
@@ -98,7 +99,12 @@ def test_a_single_task(clone, name):
 
 def test_a_profile_and_no_task(clone):
     params = run(clone, None, "gpu-small")
-    assert params["tasks"] == {} and params["backbone"]["layers"] == [2, 2, 2, 2] and params["data"]["side"] == 32
+    assert (
+        params["tasks"] == {}
+        and params["probe"]["tasks"] == []
+        and params["backbone"]["layers"] == [2, 2, 2, 2]
+        and params["data"]["side"] == 32
+    )
     with pytest.raises(UserError, match="no profile `nowhere`"):
         run(clone, None, "nowhere", True)
 
