@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks import cost_of_subnets, lightly_simsiam, training
+from benchmarks import cost_of_subnets, lightly_simsiam, probe, training
+from benchmarks.fixture import fabricate
 from benchmarks.turns import by_turns, ratio
 from tests.train import toys
 
@@ -71,6 +72,15 @@ def test_training(monkeypatch, tmp_path, profile):
     assert {"cpu", "versions", "date", "command", "load_average"} <= set(found)
     first, second = (one["arithmetic"]["gflop_per_step"] for one in found["runs"])
     assert 1 < second / first < (24 / 16) ** 2 * 1.5  # work grows with the area, less the heads'
+
+
+def test_the_probes_share_is_a_look_over_the_steps_between_two(monkeypatch, tmp_path, profile):
+    fabricate(tmp_path / "artifacts/data", 16, "decoded", 40)
+    monkeypatch.chdir(tmp_path)
+    found = run(probe, monkeypatch, tmp_path, "--profile", profile, "--tasks", "--every", 2, "--steps", 4)
+    one = found["by_tasks"]["0"]
+    assert one["steps_a_look"] == pytest.approx(one["look_ms"] / one["step_ms"]) and found["every"] == 200
+    assert one["share"] == pytest.approx(one["steps_a_look"] / (one["steps_a_look"] + 200))
 
 
 def _few(settings, device):
