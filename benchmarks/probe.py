@@ -1,6 +1,6 @@
 """What share of a training's time its probe takes.
 
-    python -m benchmarks.probe [--tasks digits photographs regions] [--every 10] [--steps 100] [--out FILE]
+    python -m benchmarks.probe [--tasks photographs icons numerals] [--every 10] [--steps 100] [--out FILE]
 
 After a run of the pipeline: `sdr.train.loop.train` trains the baseline of params.yaml on its corpus, artifacts/data, with a look every
 `--every` steps, once without a task and once with one more each time; the sample and the tasks' images are those of `probe`. Seconds
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument(
         "--profile", type=Path, default=Path("params.yaml"), help="a file of profiles/, or a complete one"
     )
-    parser.add_argument("--tasks", nargs="*", default=["digits", "photographs", "regions"], help="prepared ones")
+    parser.add_argument("--tasks", nargs="*", default=["photographs", "icons", "numerals"], help="prepared ones")
     parser.add_argument("--every", type=int, default=10, help="steps from look to look")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--out", type=Path, help="write the result as JSON too")

@@ -113,7 +113,10 @@ def wrong() -> Iterable[str]:
         except UserError as error:
             yield str(error)
     probed = right["probe"].tasks if "probe" in right else []
-    for section, named in (*((name, right.get(name, ())) for name in ("adapt", "score_check")), ("probe.tasks", probed)):
+    for section, named in (
+        *((name, right.get(name, ())) for name in ("adapt", "score_check")),
+        ("probe.tasks", probed),
+    ):
         for name in named:
             if name not in right.get("tasks", [name]):
                 yield f"params.yaml: {section}: `{name}` is not in `tasks`"
