@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Protocol
 
 import torch
 
@@ -17,12 +18,22 @@ from sdr.train.compute import determinism, keep_freed_memory
 from sdr.train.networks import Networks
 from sdr.train.norms import batch_statistics
 from sdr.train.pairs import Pairs
-from sdr.train.probe import Probe
 from sdr.train.training import Training
 from sdr.train.watch import Watch, peak_mib
 
 COUNTED = ("seconds", "waited", "probed")  # of the time: all, for data, and the probe's looks
 OnStep = Callable[[int, int], None]  # (step, the network that it trained)
+
+
+class Looks(Protocol):
+    """What looks at the networks as they are trained: `sdr.train.probe.Probe`, whose code only those depend on who have one."""
+
+    rows: list[dict]
+    seconds: float
+
+    def due(self, step: int) -> bool: ...
+
+    def look(self, step: int, network: int, trained: SimSiam, history: list[dict]) -> None: ...
 
 
 def train(
@@ -32,7 +43,7 @@ def train(
     device: torch.device,
     baseline: SimSiam | None = None,
     on_step: OnStep = lambda step, network: None,
-    probe: Probe | None = None,
+    probe: Looks | None = None,
 ) -> tuple[SimSiam, list[dict], dict]:
     """Run `job`.
 
@@ -70,7 +81,7 @@ def _train(
     device: torch.device,
     baseline: SimSiam | None,
     on_step: OnStep,
-    probe: Probe | None,
+    probe: Looks | None,
 ) -> tuple[SimSiam, list[dict], dict]:
     settings = job.compute.on(device)
     job.check(settings.accumulate)
