@@ -43,9 +43,12 @@ COLUMNS = ("step", "phase", "network", "rank")
 class Probing(Section):
     """How often a network is looked at while it is trained, and on what."""
 
-    every: PositiveInt | None  # steps; None: never
-    images: int = Field(ge=2)  # of the corpus, and of each task's training split: at most so many
-    tasks: list[str]  # that kNN is tried on
+    every: PositiveInt | None
+    """Steps from look to look; None: never."""
+    images: int = Field(ge=2)
+    """Of the corpus, and of each task's training split: at most so many."""
+    tasks: list[str]
+    """Those that kNN is tried on."""
 
 
 class Labelled(NamedTuple):
