@@ -42,7 +42,6 @@ def program(main: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> None:
-        gc.freeze()  # what is imported stays: not looked through again at each later import
         gc.enable()  # see stages/__init__.py
         signal.signal(signal.SIGINT, _terminate)
         signal.signal(signal.SIGTERM, _terminate)
