@@ -22,11 +22,11 @@ from sdr.base.errors import UserError, program
 from sdr.base.params import load
 from sdr.base.profiles import complete
 from sdr.corpus.location import CORPUS
-from tools.check import SECTIONS, unknown, wrong
 from tools.dry_facts import IMAGENET, count_facts
 from tools.dry_pipeline import walk
 from tools.dry_report import built, measured, show
 from tools.fabricate_imagenet import ODD, WNIDS, fabricate
+from tools.rules import SECTIONS, unknown, wrong
 
 CPU_BATCH = 8
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdr.base.errors import UserError
 from sdr.base.params import load
-from tools.check import SECTIONS
+from tools.rules import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 

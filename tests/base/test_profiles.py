@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from sdr.base.errors import UserError
 from sdr.base.profiles import NAMED, complete, merged, profile_names
-from tools.check import unknown, wrong
+from tools.rules import unknown, wrong
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """\

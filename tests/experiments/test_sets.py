@@ -30,7 +30,7 @@ from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.train.cost import cost_of
 from sdr.train.settings import Sdr
-from tools.check import unknown, wrong
+from tools.rules import unknown, wrong
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = {name: read_set(name, ROOT / "experiments") for name in set_names(ROOT / "experiments")}

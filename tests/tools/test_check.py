@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.check import SECTIONS, main
+from tools.check import main
+from tools.rules import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (ROOT / "params.yaml").read_text()

@@ -18,10 +18,10 @@ from sdr.tasks.sources import read_splits
 from sdr.tasks.task import TaskSpec
 from tests.tools.test_dry_run import miniature
 from tools import init_trial
-from tools.check import unknown, wrong
 from tools.init import init
 from tools.init_params import is_untouched, lean
 from tools.init_tasks import find_tasks
+from tools.rules import unknown, wrong
 
 ROOT = Path(__file__).parents[2]
 
