@@ -6,7 +6,6 @@ python -m tools.refresh --rehash NAME …   reads all files of these again, even
 """
 
 import argparse
-import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -81,7 +80,7 @@ def outdated(entries: dict[Entry, Look]) -> list[Entry]:
     Of files that are not on this machine nothing can be said: results made elsewhere stay as they are.
 
     Raises:
-        UserError: $SDR_DATA names a folder where the corpus no longer is.
+        UserError: $SDR_DATA, or `local.yaml`, names a folder where the corpus no longer is.
     """
     stale, unseen = [], defaultdict(list)
     for (section, name), look in entries.items():
@@ -89,8 +88,9 @@ def outdated(entries: dict[Entry, Look]) -> list[Entry]:
         try:
             watched = look()
         except UserError as error:
-            if section == "data" and os.environ.get(location.CORPUS):
-                raise UserError(f"{error}; or unset {location.CORPUS} to leave results as they are") from None
+            if section == "data" and location.is_said(location.CORPUS):
+                where = f"unset {location.CORPUS} (in {location.LOCAL}: take out its line)"
+                raise UserError(f"{error}; or {where} to leave results as they are") from None
             if path.exists():
                 unseen[str(error)].append(name)
             continue

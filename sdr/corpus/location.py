@@ -20,10 +20,7 @@ def root(variable: str) -> Path:
     Raises:
         UserError: neither the variable nor `LOCAL` says, or the folder does not exist or cannot be read.
     """
-    here = Path(os.environ.get("DVC_ROOT", "."))
-    value, said = os.environ.get(variable), ""
-    if not value and (file := _local_file(here)):
-        value, here, said = _local(file).get(variable), file.parent, f" in {file}"
+    value, here, said = _said(variable)
     if not value:
         option = {CORPUS: "IMAGES", TASKS: "TASKS"}.get(variable)
         init = f", or `make init {option}=/path/to/your/images`" if option else ""
@@ -33,6 +30,20 @@ def root(variable: str) -> Path:
         what = "is not a folder" if folder.exists() else "does not exist"
         raise UserError(f"{variable}={value}{said}: {folder} {what}; set it to the folder of your images")
     return folder
+
+
+def is_said(variable: str) -> bool:
+    """Whether the environment or `LOCAL` names a folder, whichever is there."""
+    return bool(_said(variable)[0])
+
+
+def _said(variable: str) -> tuple[str | None, Path, str]:
+    """The value, what it is relative to, and where it stands if not in the environment."""
+    here = Path(os.environ.get("DVC_ROOT", "."))
+    value = os.environ.get(variable)
+    if not value and (file := _local_file(here)):
+        return _local(file).get(variable), file.parent, f" in {file}"
+    return value, here, ""
 
 
 def _local_file(here: Path) -> Path | None:

@@ -151,12 +151,16 @@ def test_another_folder_of_the_corpus_counts_if_its_files_differ(run, monkeypatc
     assert run()[1] == ["manifest_corpus"]
 
 
+@pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize("gone", ["emptied", "nowhere"])
-def test_an_emptied_or_missing_corpus_stops(run, monkeypatch, gone):
+def test_an_emptied_or_missing_corpus_stops(run, monkeypatch, gone, local):
     Path("emptied").mkdir()
-    monkeypatch.setenv(location.CORPUS, gone)
+    monkeypatch.setenv(location.CORPUS, "" if local else gone)
+    if local:
+        Path(location.LOCAL).write_text(f"{location.CORPUS}: {gone}\n")
     said, targets = run()
-    assert targets == [] and gone in said and said.endswith("or unset SDR_DATA to leave results as they are")
+    assert targets == [] and gone in said and "or unset SDR_DATA" in said
+    assert said.endswith("to leave results as they are")
 
 
 def test_another_version_of_a_package_counts(run, monkeypatch):
