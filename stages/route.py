@@ -18,6 +18,7 @@ from sdr.route.bundle import open_bundle
 from sdr.route.result import RECOMMENDED, in_words, members, write_result
 from sdr.route.search import Labelled, Search, search
 from sdr.tasks import in_corpus
+from sdr.tasks.judged import judged_by
 from sdr.tasks.task import Task
 
 
@@ -29,7 +30,8 @@ def main() -> None:
     device = pick_device(several=True)
     bundle = open_bundle("artifacts", device)
     opened = Task.open(f"artifacts/tasks/{name}")
-    task = Labelled(name, opened.images("train"), opened.targets("train"), len(opened.classes), opened.metric)
+    images, targets, alike = judged_by(opened)
+    task = Labelled(name, images, targets, len(opened.classes), opened.metric)
     seen = digest(f"artifacts/tasks/{name}"), str(device)  # the content of images and labels, not their names
     progress = Progress(fingerprint(stage="route", params=params, seal=bundle.seal["files"], seen=seen))
     ranking = search(
@@ -46,8 +48,8 @@ def main() -> None:
     )
     with output_dir(f"artifacts/route/{name}") as out:
         route = write_result(out, bundle, task, ranking, params["route"], params["knn"])
-        alike = in_corpus.in_corpus(f"artifacts/tasks/{name}", "artifacts/data")
-        write_json(out / "route.json", route | in_corpus.report(alike))
+        known = in_corpus.in_corpus(f"artifacts/tasks/{name}", "artifacts/data")
+        write_json(out / "route.json", route | ({"left_out": alike} if alike else {}) | in_corpus.report(known))
         words = in_words(route, task.metric)
         for place, network in enumerate(members(ranking.decision.choice, route["best"])):
             folder = out / member_folder(place)
@@ -62,7 +64,9 @@ def main() -> None:
         write_backbone(folder, bundle, advised, title, (), name, words, f"dvc repro route@{name}")
     progress.remove()
     print(f"route {name}: {route['choice']['name']}; {words}")
-    for warning in in_corpus.warnings(alike):
+    if alike:
+        print(f"warning: {name}: {alike:,} pictures of train look like another one of their labels, and did not count")
+    for warning in in_corpus.warnings(known):
         print(f"warning: {name}: {warning}")
 
 

@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
             found.paths,
             found.hashes,
             found.targets.tolist(),
+            str(device),
         ]
         progress = Progress(fingerprint(stage="sdr route", parts=parts))
         options.say(f"routing by {len(found.paths):,} images")

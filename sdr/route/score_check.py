@@ -11,6 +11,7 @@ from sdr.evaluate.evaluate_task import Protocol, evaluate_task
 from sdr.nets.embed import embed
 from sdr.route.bundle import Bundle
 from sdr.route.score import Score, ScoreName
+from sdr.tasks.judged import judged_by
 from sdr.tasks.task import Task
 
 SCORES: tuple[ScoreName, ...] = ("knn", "logme", "hscore")
@@ -22,7 +23,7 @@ def check_scores(bundle: Bundle, task: Task, protocol: Protocol, device: torch.d
     Returns:
         what `judge` says, and `subnets`: of each score and of `linear` a list, in the order of the sub-nets.
     """
-    targets, images = task.targets("train"), task.images("train")
+    images, targets, _ = judged_by(task)
     scores = {name: Score(name, task.metric, len(task.classes), protocol.knn) for name in SCORES}
     found: dict[str, list[float]] = {name: [] for name in (*SCORES, "linear")}
     for i in tqdm(range(bundle.trained.n_subnets), f"scores of {task.name}", unit=" sub-nets", disable=None):

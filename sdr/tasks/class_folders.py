@@ -14,7 +14,7 @@ from sdr.base.shown import normal, shown
 from sdr.corpus.entries import Entry, Skipped, read_all
 from sdr.corpus.walk import Found, walk
 from sdr.tasks.checks import torn
-from sdr.tasks.copies import first_of_each, look_alikes_within
+from sdr.tasks.copies import apart, first_of_each, look_alikes_within
 from sdr.tasks.copies import said as told
 from sdr.tasks.image import from_file
 from sdr.tasks.labelled import class_places, splits_taken_for_classes
@@ -107,22 +107,16 @@ def read_class_folders(
 
 
 def without_copies(found: ClassFolders) -> tuple[ClassFolders, list[str]]:
-    """Leave out what has the content of an earlier picture, so that no picture is judged by its copy; say how many.
+    """Leave out what has the content of an earlier picture, or looks like one of its class, so that no picture is judged by its
+    copy; say how many.
 
-    Pictures that only look like another one stay, and are told of: they may be copies that were saved again.
+    Pictures of two classes that look alike stay, and are told of.
 
     Raises:
         UserError: a class has no two different pictures.
     """
     rows = first_of_each(found.hashes)
-    kept = replace(
-        found,
-        images=found.images[rows] if len(rows) < len(found.paths) else found.images,
-        targets=found.targets[rows],
-        paths=[found.paths[row] for row in rows],
-        hashes=[found.hashes[row] for row in rows],
-        thumbnails=[found.thumbnails[row] for row in rows],
-    )
+    kept = _chosen(found, rows)
     counts = np.bincount(kept.targets, minlength=len(found.classes))
     if counts.min() < 2:
         raise UserError(
@@ -132,11 +126,31 @@ def without_copies(found: ClassFolders) -> tuple[ClassFolders, list[str]]:
     said = []
     if copies := len(found.paths) - len(rows):
         said.append(f"{copies:,} of {len(found.paths):,} pictures are copies of another one, and were left out")
-    alike = [(kept.paths[i], kept.paths[j]) for i, j in look_alikes_within(kept.thumbnails)]
-    said += told("pictures look like another one: the scores are worth little if they are copies saved again", alike)
-    rows = zip(found.paths, found.hashes, (found.classes[target] for target in found.targets), strict=True)
-    said += told("pictures have the content of another one and another label", torn(rows))
+    rows = apart(kept.thumbnails, kept.targets)
+    if alike := len(kept.paths) - len(rows):
+        said.append(
+            f"{alike:,} of {len(kept.paths):,} pictures look like another one of their class, and were left out"
+        )
+    kept = _chosen(kept, rows)
+    pairs = [(kept.paths[i], kept.paths[j]) for i, j in look_alikes_within(kept.thumbnails)]
+    said += told("pictures look like another one: the scores are worth little if they are copies saved again", pairs)
+    contents = zip(found.paths, found.hashes, (found.classes[target] for target in found.targets), strict=True)
+    said += told("pictures have the content of another one and another label", torn(contents))
     return kept, said
+
+
+def _chosen(found: ClassFolders, rows: np.ndarray) -> ClassFolders:
+    """Some of the pictures alone."""
+    if len(rows) == len(found.paths):
+        return found
+    return replace(
+        found,
+        images=found.images[rows],
+        targets=found.targets[rows],
+        paths=[found.paths[row] for row in rows],
+        hashes=[found.hashes[row] for row in rows],
+        thumbnails=[found.thumbnails[row] for row in rows],
+    )
 
 
 def _read(

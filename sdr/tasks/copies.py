@@ -90,6 +90,25 @@ def first_of_each(hashes: Sequence[str]) -> np.ndarray:
     return np.sort(np.unique(np.array(hashes, dtype=str), return_index=True)[1])
 
 
+def apart(thumbnails: Thumbnails, targets: np.ndarray) -> np.ndarray:
+    """Return the sorted rows (int64) of pictures by which a network may be judged: of those of one label that look alike the first.
+
+    So none is judged by a copy of it. A label of which fewer than two would be left keeps all: its pictures are of one kind.
+
+    Args:
+        thumbnails: of `N` pictures.
+        targets: int64 N, or bool `N×C`: the same labels are one label.
+    """
+    label = np.unique(targets, axis=0, return_inverse=True)[1].reshape(-1)
+    kept = np.ones(len(targets), dtype=bool)
+    for each in range(label.max(initial=-1) + 1):
+        rows = np.flatnonzero(label == each)
+        later = rows[[j for _, j in look_alikes_within([thumbnails[row] for row in rows])]]
+        if len(rows) - len(later) >= 2:
+            kept[later] = False
+    return np.flatnonzero(kept)
+
+
 def look_alikes(known: Thumbnails, asked: Thumbnails) -> list[tuple[int, int]]:
     """Return (row of known, row of asked) for each asked picture that looks like a known one, which is the most alike.
 
@@ -109,6 +128,7 @@ def look_alikes(known: Thumbnails, asked: Thumbnails) -> list[tuple[int, int]]:
 def look_alikes_within(thumbnails: Thumbnails) -> list[tuple[int, int]]:
     """Return (an earlier row, row) for each picture that looks like an earlier one."""
     rows, x = stacked(thumbnails, MOST)
+    x = _unit(x)
     found = []
     for start in range(0, len(x), _CHUNK):
         alike = x[start : start + _CHUNK] @ x[: start + _CHUNK].T

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from sdr.corpus.records import Records
 from sdr.corpus.store import FILE
-from sdr.corpus.thumbnail import FILE as THUMBNAILS
 from sdr.corpus.thumbnail import read_thumbnails
 from sdr.tasks.copies import EXAMPLES, look_alikes, said
 from sdr.tasks.task import Task
@@ -22,17 +21,16 @@ def in_corpus(folder: str | Path, corpus: str | Path) -> dict[str, list[tuple[st
         split → (origin in the corpus, origin in the task) of each of the task's pictures that looks like one of the corpus; of
         a split above `copies.MOST` pictures so many are asked for, evenly spaced.
     """
-    folder, corpus = Path(folder), Path(corpus)
-    if not (folder / THUMBNAILS).exists() or not (corpus / FILE).exists():
+    task, corpus = Task.open(folder), Path(corpus)
+    own = {split: task.thumbnails(split) for split, names in task.origins.items() if names}
+    looks = {split: thumbnails for split, thumbnails in own.items() if thumbnails is not None}
+    if not looks or not (corpus / FILE).exists():
         return {}
     known, origins = read_thumbnails(corpus), list(Records(corpus / FILE).column("origin"))
-    own, start, found = read_thumbnails(folder), 0, {}
-    for split, names in Task.open(folder).origins.items():
-        if names:
-            pairs = look_alikes(known, own[start : start + len(names)])
-            found[split] = [(origins[i], names[j]) for i, j in pairs]
-            start += len(names)
-    return found
+    return {
+        split: [(origins[i], task.origins[split][j]) for i, j in look_alikes(known, thumbnails)]
+        for split, thumbnails in looks.items()
+    }
 
 
 def report(alike: dict[str, list[tuple[str, str]]]) -> dict:

@@ -11,6 +11,8 @@ from pydantic import Field
 
 from sdr.base.errors import UserError
 from sdr.base.params import Section
+from sdr.corpus.thumbnail import FILE as THUMBNAILS
+from sdr.corpus.thumbnail import read_thumbnails
 
 SPLITS = ("train", "val", "test")  # val is optional
 
@@ -80,6 +82,13 @@ class Task:
         """Return the classes of a split's images: int64 n, or bool n×C where `multilabel`."""
         labels = [row["label"] for row in self._rows if row["split"] == split]
         return encode(labels, self.classes, self.multilabel)
+
+    def thumbnails(self, split: str) -> np.ndarray | None:
+        """Return the thumbnails of a split's images, n×256 int8; None of a task that is no person's own."""
+        if not (self._folder / THUMBNAILS).exists():
+            return None
+        rows = [row["split"] == split for row in self._rows]
+        return read_thumbnails(self._folder)[rows]
 
     @cached_property
     def origins(self) -> dict[str, list[str]]:

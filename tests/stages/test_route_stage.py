@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from sdr.base.progress import Progress
 from sdr.corpus.records import write_records
 from sdr.corpus.store import FILE
 from sdr.corpus.thumbnail import FILE as THUMBNAILS
@@ -108,3 +109,42 @@ def test_pictures_that_the_corpus_has_are_named(workplace, monkeypatch, capsys):
     assert found["in_corpus"] == {"train": 0, "test": 1}
     assert found["in_corpus_examples"] == {"test": [["album/x.png", "test2"]]}
     assert "warning: colours: 1 pictures of test look like one of the corpus" in capsys.readouterr().out
+
+
+def test_of_pictures_that_look_alike_one_counts(workplace, monkeypatch, capsys):
+    task = workplace / "artifacts/tasks/colours"
+    alone = routed(workplace, monkeypatch, {}, ["subnets"])
+    assert alone["images"] == 30 and "left_out" not in alone
+    looks = np.fromfile(task / THUMBNAILS, dtype=np.int8).reshape(-1, 256)
+    looks[3:9:3] = looks[0]  # of one label
+    looks.tofile(task / THUMBNAILS)
+    found = routed(workplace, monkeypatch, {}, ["subnets"])
+    assert (found["images"], found["left_out"]) == (28, 2)
+    assert "2 pictures of train look like another one of their labels, and did not count" in capsys.readouterr().out
+
+
+def test_kept_scores_are_of_the_pictures_content(workplace, monkeypatch):
+    """An interrupted search goes on, but not with the scores of other pixels under the same names."""
+    asked = []
+    get = Progress.get
+    monkeypatch.setattr(Progress, "get", lambda self, part: asked.append(found := get(self, part)) or found)
+
+    def stop(*_) -> None:
+        raise InterruptedError
+
+    def interrupted() -> None:
+        """Ends after the search, before anything is written."""
+        with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+            patch.setattr(route, "write_result", stop)
+            routed(workplace, monkeypatch, {}, ["subnets"])
+
+    interrupted()
+    assert not any(asked)
+    interrupted()
+    assert any(asked)  # it went on
+    pixels = workplace / "artifacts/tasks/colours/train.npy"
+    np.save(pixels, np.ascontiguousarray(np.load(pixels)[:, :, ::-1] // 2))
+    asked.clear()
+    other = routed(workplace, monkeypatch, {}, ["subnets"])
+    assert not any(asked)
+    assert routed(workplace, monkeypatch, {}, ["subnets"]) == other

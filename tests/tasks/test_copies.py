@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sdr.corpus.thumbnail import SAME, to_bytes
 from sdr.tasks import copies
-from sdr.tasks.copies import EXAMPLES, compare_looks, first_of_each, look_alikes, look_alikes_within, overlap
+from sdr.tasks.copies import EXAMPLES, apart, compare_looks, first_of_each, look_alikes, look_alikes_within, overlap
 
 
 def test_contents_in_two_splits_and_copies_in_one():
@@ -87,6 +87,25 @@ def test_the_first_of_each_content():
     assert first_of_each(["b", "a", "b", "c", "a"]).tolist() == [0, 1, 3]
 
 
+@given(st.integers(0, 99), st.integers(0, 40), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_of_those_of_one_label_that_look_alike_one_counts(seed, n, several):
+    looks = thumbs(seed, n, kinds=12)
+    label = np.random.default_rng(seed).integers(3, size=n)
+    targets = np.eye(3, dtype=bool)[label] if several else label
+    expected = []
+    for each in range(3):
+        rows = [i for i in range(n) if label[i] == each]
+        first = [
+            j
+            for j in rows
+            if looks[j] is None
+            or not any(looks[i] is not None and np.corrcoef(looks[i], looks[j])[0, 1] >= SAME for i in rows if i < j)
+        ]
+        expected += first if len(first) >= 2 else rows
+    assert apart(looks, targets).tolist() == sorted(expected)
+
+
 def test_thumbnails_of_bytes_are_compared_as_those_of_floats(monkeypatch):
     known, asked = thumbs(0, 60, noise=0.05), thumbs(0, 40, noise=0.05)  # none near the limit, where a rounding decides
     packed, bytes_asked = (np.stack([to_bytes(thumb) for thumb in found]) for found in (known, asked))
@@ -94,4 +113,5 @@ def test_thumbnails_of_bytes_are_compared_as_those_of_floats(monkeypatch):
         monkeypatch.setattr(copies, "MOST", most)
         pairs = [look_alikes(known, asked), look_alikes(packed, asked), look_alikes(packed, bytes_asked)]
         alike, *others = [[j for _, j in found] for found in pairs]
+        assert look_alikes_within(packed) == look_alikes_within(known)
         assert others == [alike, alike] and 0 < len(alike) <= most
