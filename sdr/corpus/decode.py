@@ -1,8 +1,9 @@
 """The one reader of picture files: for the corpus, for tasks, for commands. Which formats, how large, which way up, and what is bad.
 
 Formats are a list: those that people use and whose decoders start no program (Pillow starts `gs` for an EPS, whatever its name
-ends in). A file costs at most about 8 bytes a pixel of memory and, on one core, some 10 s at the largest size allowed; of
-large ones one is decoded at a time.
+ends in). What a file costs at most is bounded by its pixels: about 8 bytes of memory each (AVIF 10, WebP 17, JPEG
+2000 25), and on one core at the largest size allowed some 10 s (AVIF 20, BMP 45, JPEG 2000 70, QOI 130,
+PPM 230). Of large ones one is decoded at a time.
 """
 
 import io
@@ -21,11 +22,12 @@ from PIL import Image, ImageOps
 
 from sdr.base.errors import UserError
 from sdr.base.shown import shown
-from sdr.corpus.formats import described, without_texts
+from sdr.corpus.formats import described, scans, without_texts
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "QOI")
 LIMIT = "SDR_MAX_PIXELS"  # environment: the most pixels of a picture
 PIXELS = 2**30 // 6  # ... unless it says otherwise: 179 million, as Pillow
+SCANS = 100  # of a JPEG, at most; a progressive one has 10
 LARGE = 32_000_000  # pixels, decoded: from here on one picture at a time
 ORIENTATION = 0x0112  # EXIF: 1 upright; 2 to 8 mirrored or turned
 _DNG, _SUBFILE, _SUB_IFDS = 50706, 254, 330  # TIFF
@@ -100,6 +102,8 @@ def header(source: Path | bytes) -> Image.Image:
     image = _open(content)
     if image.width * image.height > most:
         raise BadPicture(_too_large(f"({image.width * image.height:,} pixels)"))
+    if image.format in ("JPEG", "MPO") and (passes := scans(content)) > SCANS:
+        raise BadPicture(f"a JPEG of {passes:,} scans, made to take long: save it again with another program")
     if image.format == "TIFF" and _is_raw(image):
         raise BadPicture(
             "a camera's raw file, of which only a thumbnail could be read; convert it to JPEG, PNG or TIFF"

@@ -1,4 +1,8 @@
-"""What a file is that none of our decoders knows, by its first bytes: so that the message can say what to do."""
+"""What a file's bytes say without decoding it: what it is, where none of our decoders knows it, so that the message can say what
+to do; how often a JPEG wants to be gone over; and how to take the texts out of a PNG."""
+
+import re
+from importlib.util import find_spec
 
 _CONVERT = "convert it to JPEG or PNG"
 # First bytes, from which place on: what it is.
@@ -29,6 +33,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"version https://git-lfs", "a pointer of Git LFS; fetch the file with `git lfs pull`"),
 )
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # of a JPEG's segments
 _TEXT = (
     (b"<svg", f"SVG; {_CONVERT}"),
     (b"<html", "an HTML page: its download failed"),
@@ -44,7 +49,8 @@ def described(content: bytes) -> str:
         return "zeros instead of a picture: a copy that was cut short"
     if content[4:8] == b"ftyp":
         if content[8:12] in _HEIF:
-            return "HEIC: convert it to JPEG, or `pip install pillow-heif`"
+            installed = find_spec("pillow_heif") is not None
+            return "a damaged HEIC" if installed else "HEIC: convert it to JPEG, or `pip install pillow-heif`"
         if content[8:12] in (b"avif", b"avis"):
             return "a damaged AVIF"
         return "a video (MP4 or QuickTime); take pictures from it"
@@ -53,6 +59,24 @@ def described(content: bytes) -> str:
             return what
     head = content[:1024].lower()
     return next((what for mark, what in _TEXT if mark in head), "not an image")
+
+
+def scans(jpeg: bytes) -> int:
+    """Return how many passes over the picture a JPEG asks for: 1 where the first holds everything, some 10 in a progressive one.
+
+    Each takes time whatever it holds, even if it is a few bytes.
+    """
+    count, place, progressive, components = 0, 2, False, 0
+    while (found := _MARKER.search(jpeg, place)) and (marker := found[0][1]) != 0xD9:
+        segment = jpeg[found.start() + 2 : found.start() + 10]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the frame: its kind and its components
+            progressive, components = marker in (0xC2, 0xC6, 0xCA, 0xCE), segment[7] if len(segment) > 7 else 0
+        if marker == 0xDA:
+            count += 1
+            if count == 1 and not progressive and segment[2:3] == bytes([components]):
+                return 1
+        place = found.start() + 2 + int.from_bytes(segment[:2], "big")
+    return count
 
 
 def without_texts(png: bytes) -> bytes:

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from sdr.base.errors import UserError
 from sdr.corpus import decode as module
 from sdr.corpus.decode import BadPicture, decode, read
+from sdr.corpus.formats import scans
 
 KINDS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 
@@ -168,6 +169,50 @@ def test_a_cameras_raw_file_is_not_taken_for_its_thumbnail():
     info = {50706: (1, 4, 0, 0)}
     with pytest.raises(BadPicture, match="raw file, of which only a thumbnail"):
         decode(encoded(picture(), "TIFF", tiffinfo=info))
+
+
+def with_scans(jpeg, times):
+    """A JPEG with its last scan so many times more."""
+    end = jpeg.rfind(b"\xff\xd9")
+    return jpeg[:end] + jpeg[jpeg.rfind(b"\xff\xda") : end] * times + jpeg[end:]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"progressive": True, "quality": 100}])
+def test_a_jpeg_of_endless_scans_is_refused(options):
+    """Each costs a pass over all pixels: a small file could take hours."""
+    jpeg = encoded(picture(), "JPEG", exif=thumbnailed(), **options)
+    usual = 10 if options else 1
+    assert scans(jpeg) == usual and decode(jpeg)
+    assert scans(jpeg + b"\xff\xda" * 999) == usual  # a phone's film after the picture
+    if options:
+        assert scans(with_scans(jpeg, 7)) == usual + 7
+        assert decode(with_scans(jpeg, 50))
+        with pytest.raises(BadPicture, match="JPEG of 1,010 scans"):
+            decode(with_scans(jpeg, 1000))
+
+
+def test_the_scans_of_a_damaged_jpeg_are_counted_too():
+    jpeg = encoded(picture(), "JPEG", progressive=True)
+    for length in range(len(jpeg)):
+        assert 0 <= scans(jpeg[:length]) <= 10
+
+
+def thumbnailed():
+    """EXIF that holds a progressive JPEG itself."""
+    exif = Image.Exif()
+    exif[0x010E] = encoded(picture(8, 8), "JPEG", progressive=True).decode("latin-1")
+    return exif
+
+
+def test_heic_is_read_once_its_package_is_there():
+    """Not among the project's packages; `pip install pillow-heif` and run this test."""
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    found = decode(encoded(picture(), "HEIF", quality=95))
+    assert found.image.size == (90, 60)
+    assert np.abs(np.asarray(found.image, int) - np.asarray(picture(), int)).mean() < 5
+    with pytest.raises(BadPicture, match="a damaged HEIC"):
+        decode(b"\0\0\0\x18ftypheic" + bytes(99))
 
 
 @pytest.mark.parametrize("zipped", [True, False])
