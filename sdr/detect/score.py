@@ -89,6 +89,7 @@ def fine_tuned(
     """
     source, backbone = f"artifacts/detection/{name}", load_resnet(folder)
     facts = {"seed": seed, "detector": detector, "data": digest(source), "backbone": digest(str(folder))}
+    facts |= {"device": device.type}
     checkpoints = Checkpoints(f"finetune-{name}-{network}", facts)
     result = score(backbone, DetectionSet.open(source), detector, seed, device, network, checkpoints)
     return {"set": name, "network": network} | result, checkpoints

@@ -17,8 +17,10 @@ from tests.route.toys import make_trained
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, os, sys
+from ipaddress import ip_address
 from pathlib import Path
 import numpy as np
+import psutil
 import torch
 from sdr.base.errors import program
 from sdr.nets.embed import embed
@@ -39,6 +41,7 @@ def main(what, folder):
     found = {"simsiam": training(device, "simsiam", what == "dies")}
     if what == "all":
         agree()
+        found["open to others"], found["ports"] = listening()
         found |= {"byol": training(device, "byol"), "simclr": training(device, "simclr"), "frozen": frozen(device, Path(folder)), "world": world()}
     print(json.dumps(found))
 
@@ -60,6 +63,12 @@ def frozen(device, folder):
     tree = {number: features.tolist() for number, features in embedder(range(4), np.arange(7))}
     alone, few = (embed(trained.subnet(3), x, SHOW, device).tolist() for x in (images, images[:1]))
     return {"tree": tree, "alone": alone, "few": few, "cost": embedder.cost}
+
+def listening():
+    # whether any process, the launcher too, listens where other machines reach it; at how many places these do
+    here = psutil.Process()
+    ports = [each for process in (here, here.parent()) for each in process.net_connections("inet") if each.status == "LISTEN"]
+    return any_of(any(not ip_address(each.laddr.ip).is_loopback for each in ports)), len(ports)
 
 def agree():
     rows = np.arange(10, dtype=np.int64).reshape(5, 2)
@@ -128,6 +137,11 @@ def test_a_process_that_dies_ends_all_and_leaves_a_checkpoint(found, tmp_path):
     rest, whole = answer(start(tmp_path, 2, "goes on", "scratch"))["simsiam"], found[2]["simsiam"]
     assert rest["batches"] < 20  # it went on
     assert rest["history"] == whole["history"] and rest["state"] == whole["state"]
+
+
+def test_nobody_listens_where_other_machines_reach_it(found):
+    assert found[2]["ports"] > 0  # they talk over the loopback interface
+    assert not found[2]["open to others"]
 
 
 def test_a_stage_for_one_process_refuses_several(monkeypatch):

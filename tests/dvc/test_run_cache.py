@@ -124,3 +124,14 @@ def test_experiments_run_a_section_again_whose_number_changed(environment, tmp_p
     back = [f"--set-param={'.'.join(path)}={reduce(dict.__getitem__, path, params)}" for path in last.values()]
     output = repo.dvc("exp", "run", *back)
     assert not ran(output) and output.count("is cached") == len(last)
+
+
+def test_a_parameter_set_back_restores_every_stage(repo):
+    """In the project's own graph: none runs again, whether its outputs are cached or, as metrics are, kept in git."""
+    before = {path: path.read_bytes() for path in repo.root.glob("metrics/*.json")}
+    repo.set_params(n_subnets=2)
+    assert {"cluster", "train_sdr", "report"} <= repo.repro("report")
+    assert {path: path.read_bytes() for path in before} != before
+    repo.set_params(n_subnets=4)
+    assert not repo.repro("report")
+    assert {path: path.read_bytes() for path in before} == before
