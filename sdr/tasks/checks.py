@@ -3,6 +3,7 @@
 And how far raw pixels go in it: the accuracy that features have to beat.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -101,6 +102,16 @@ def joined_labels(labels: Iterable[str]) -> list[str]:
             if all(part and (part in known or seen[part] > 1) for part in pieces)
         ]
     return sorted(set(found))
+
+
+def spelt_alike(labels: Iterable[str]) -> list[tuple[str, str]]:
+    """Return pairs of labels that differ in case, spaces, hyphens or underscores alone, such as `Red Fox` and `red-fox`."""
+    first: dict[str, str] = {}
+    pairs = []
+    for label in sorted(set(labels)):
+        before = first.setdefault(re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", label).casefold(), label)
+        pairs += [(before, label)] if before != label else []
+    return pairs
 
 
 def torn(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:

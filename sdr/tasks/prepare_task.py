@@ -16,7 +16,7 @@ from sdr.corpus.thumbnail import FILE as THUMBNAILS
 from sdr.corpus.thumbnail import to_bytes
 from sdr.sources.manifest import Files
 from sdr.sources.watched import check_files, check_read
-from sdr.tasks.checks import check_classes, check_sizes, count, joined_labels, raw_knn, torn
+from sdr.tasks.checks import check_classes, check_sizes, count, joined_labels, raw_knn, spelt_alike, torn
 from sdr.tasks.copies import compare_looks, look_report, overlap, said
 from sdr.tasks.files import look, reader_of
 from sdr.tasks.pack import Pack
@@ -161,6 +161,9 @@ def _own_warnings(counts: Counter, kept: Splits, pictures: dict, alike: dict) ->
             f"{len(joined):,} labels look like several in one, such as `{shown(joined[0])}`: several labels of a picture are "
             "joined by `;`, with the metric map"
         )
+    if pairs := spelt_alike(counts):
+        one, other = map(shown, pairs[0])
+        yield f"{len(pairs):,} pairs of labels are spelt alike, such as `{one}` and `{other}`: are they one class?"
     labelled = (
         (*pair, entry.domain) for split in kept for pair, entry in zip(pictures[split], kept[split], strict=True)
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from sdr.tasks.checks import joined_labels, raw_knn, torn
+from sdr.tasks.checks import joined_labels, raw_knn, spelt_alike, torn
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -43,6 +43,20 @@ def test_raw_pixels_of_another_size_are_shrunk():
 )
 def test_several_labels_in_one_text_are_named(labels, several):
     assert joined_labels(labels) == several
+
+
+@pytest.mark.parametrize(
+    ("labels", "pairs"),
+    [
+        (["cat", "dog"], []),
+        (["cat", "Cat"], [("Cat", "cat")]),
+        (["red fox", "Red-Fox", "red_fox", "fox"], [("Red-Fox", "red fox"), ("Red-Fox", "red_fox")]),
+        (["STRASSE", "straße"], [("STRASSE", "straße")]),
+        (["1", "-1"], []),
+    ],
+)
+def test_labels_that_are_spelt_alike_are_named(labels, pairs):
+    assert spelt_alike(labels) == pairs
 
 
 def test_one_content_with_two_labels_is_found():
