@@ -103,7 +103,8 @@ def apart(thumbnails: Thumbnails, targets: np.ndarray) -> np.ndarray:
     kept = np.ones(len(targets), dtype=bool)
     for each in range(label.max(initial=-1) + 1):
         rows = np.flatnonzero(label == each)
-        later = rows[[j for _, j in look_alikes_within([thumbnails[row] for row in rows])]]
+        own = thumbnails[rows] if isinstance(thumbnails, np.ndarray) else [thumbnails[row] for row in rows]
+        later = rows[[j for _, j in look_alikes_within(own)]]
         if len(rows) - len(later) >= 2:
             kept[later] = False
     return np.flatnonzero(kept)

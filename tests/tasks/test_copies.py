@@ -113,5 +113,8 @@ def test_thumbnails_of_bytes_are_compared_as_those_of_floats(monkeypatch):
         monkeypatch.setattr(copies, "MOST", most)
         pairs = [look_alikes(known, asked), look_alikes(packed, asked), look_alikes(packed, bytes_asked)]
         alike, *others = [[j for _, j in found] for found in pairs]
-        assert look_alikes_within(packed) == look_alikes_within(known)
+        within = ([j for _, j in look_alikes_within(looks)] for looks in (packed, known))
+        assert next(within) == next(within)
+        label = np.arange(60) % 3
+        assert apart(packed, label).tolist() == apart(known, label).tolist() != list(range(60))
         assert others == [alike, alike] and 0 < len(alike) <= most
