@@ -1,4 +1,3 @@
-import hashlib
 import os
 import shutil
 import subprocess
@@ -7,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sdr.base import checked
 from sdr.corpus import location
 from sdr.detect import files as detection_files
 from sdr.detect.sets import DetectionSpec
@@ -222,8 +222,7 @@ def test_with_dvc(workplace):
 
     run("dvc", "init", "--no-scm", "--quiet")
     (workplace / "dvc.yaml").write_text(PIPELINE)
-    checked = hashlib.sha256((workplace / "params.yaml").read_bytes()).hexdigest()
-    (workplace / ".scratch/checked").write_text(checked)  # parameters for these stages alone
+    checked.keep(checked.key())  # parameters for these stages alone
     run("dvc", "repro", "--quiet")
     (workplace / "tasks/birds/train/a/1.jpg").write_text("another bird")
     said = run("tools.refresh")
