@@ -21,10 +21,13 @@ def in_corpus(folder: str | Path, corpus: str | Path) -> dict[str, list[tuple[st
         split → (origin in the corpus, origin in the task) of each of the task's pictures that looks like one of the corpus; of
         a split above `copies.MOST` pictures so many are asked for, evenly spaced.
     """
-    task, corpus = Task.open(folder), Path(corpus)
+    corpus = Path(corpus)
+    if not (corpus / FILE).exists():
+        return {}
+    task = Task.open(folder)
     own = {split: task.thumbnails(split) for split, names in task.origins.items() if names}
     looks = {split: thumbnails for split, thumbnails in own.items() if thumbnails is not None}
-    if not looks or not (corpus / FILE).exists():
+    if not looks:
         return {}
     known, origins = read_thumbnails(corpus), list(Records(corpus / FILE).column("origin"))
     return {
