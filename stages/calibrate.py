@@ -16,7 +16,7 @@ from sdr.base.errors import program
 from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir, write_json
 from sdr.base.params import load
-from sdr.base.ranks import gather, in_processes, part, pick_device, rank
+from sdr.base.ranks import gather, in_processes, own_rows, pick_device, rank
 from sdr.corpus.store import ImageStore
 from sdr.nets.calibrate import Calibration, calibrate, sample, statistics
 from sdr.nets.embed import Embedding, evaluation_view
@@ -47,7 +47,7 @@ def main() -> None:
         return statistics(backbone).cpu().clone()
 
     tensors = {"baseline": statistics(baseline).cpu().clone()}  # before it is measured on clusters
-    mine = range(trained.n_subnets)[part(trained.n_subnets)]
+    mine = range(trained.n_subnets)[own_rows(trained.n_subnets)]
 
     def each(what: str, backbone: Callable[[int], torch.nn.Module], images_of: list[np.ndarray]) -> torch.Tensor:
         """Statistics of all sub-nets or clusters, k×V."""

@@ -7,7 +7,7 @@ from sdr.base.errors import program
 from sdr.base.names import no_entry
 from sdr.base.outputs import output_dir
 from sdr.base.params import load
-from sdr.base.ranks import gather, in_processes, part, pick_device, world
+from sdr.base.ranks import gather, in_processes, own_rows, pick_device, world
 from sdr.corpus.store import ImageStore
 from sdr.nets.embed import Embedding, features
 from sdr.nets.folder import load_backbone
@@ -26,7 +26,7 @@ def main() -> None:
         kept = np.lib.format.open_memmap(out / "features.npy", "w+", np.float32, shape)  # N×D
         for start in tqdm(range(0, len(data), step), desc="extract", unit="batch", disable=None):
             rows = np.arange(start, min(start + step, len(data)))
-            mine = features(backbone, data.read(rows[part(len(rows))]), params, device)
+            mine = features(backbone, data.read(rows[own_rows(len(rows))]), params, device)
             kept[rows] = gather(mine, len(rows))
         kept.flush()
     print(f"extract: {shape[0]} images, {shape[1]} features each")

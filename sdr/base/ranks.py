@@ -106,12 +106,12 @@ def pick_device(several: bool = False) -> torch.device:
     return device
 
 
-def part(size: int) -> slice:
+def own_rows(size: int) -> slice:
     """This process' part of `size` things, as equal as can be, in order of rank."""
     return slice(size * rank() // world(), size * (rank() + 1) // world())
 
 
-def equal_part(size: int, what: str) -> slice:
+def equal_rows(size: int, what: str) -> slice:
     """The same, where all parts must be equal.
 
     Raises:
@@ -119,11 +119,11 @@ def equal_part(size: int, what: str) -> slice:
     """
     if size % world():
         raise UserError(f"{what} {size} cannot be shared equally by {world()} processes: take a multiple of {world()}")
-    return part(size)
+    return own_rows(size)
 
 
 def gather(rows: np.ndarray, size: int) -> np.ndarray:
-    """Join what each process has for its `part(size)` (`n×…`, one dtype) into all `size` rows, on every process."""
+    """Join what each process has for its `own_rows(size)` (`n×…`, one dtype) into all `size` rows, on every process."""
     if world() == 1:
         return rows
     import torch

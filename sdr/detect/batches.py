@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sdr.base.errors import UserError
 from sdr.base.randomness import derive, numpy_rng
-from sdr.detect.parts import resize, resized_shape
+from sdr.detect.components import resize, resized_shape
 from sdr.detect.sets import Annotation
 
 FLIP = 0.5  # chance that an image is mirrored

@@ -44,12 +44,12 @@ def read(root: Path, spec: DetectionSpec) -> Found:
             classes = classes or names
             if odd := set(names) - set(classes):
                 raise UserError(f"{path}: unknown class {min(odd)!r}; it should be one of {', '.join(classes)}")
-            found.parts[split] += _samples(root / folder, folder, path, split, index, classes, found)
-    if not found.parts["val"]:
-        out = held_out(sample.annotation.id for sample in found.parts["train"])
-        found.parts["val"] = [sample for sample in found.parts["train"] if sample.annotation.id in out]
-        found.parts["train"] = [sample for sample in found.parts["train"] if sample.annotation.id not in out]
-    ids = [sample.annotation.id for samples in found.parts.values() for sample in samples]
+            found.listings[split] += _samples(root / folder, folder, path, split, index, classes, found)
+    if not found.listings["val"]:
+        out = held_out(sample.annotation.id for sample in found.listings["train"])
+        found.listings["val"] = [sample for sample in found.listings["train"] if sample.annotation.id in out]
+        found.listings["train"] = [sample for sample in found.listings["train"] if sample.annotation.id not in out]
+    ids = [sample.annotation.id for samples in found.listings.values() for sample in samples]
     if len(set(ids)) < len(ids):
         twice = next(id for id in ids if ids.count(id) > 1)
         raise UserError(

@@ -15,8 +15,8 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from sdr.base.randomness import derive
+from sdr.detect.components import Anchors, BoxHeads, Head, Pooler, Predictor, Rpn, Transform
 from sdr.detect.params import Detector
-from sdr.detect.parts import Anchors, BoxHeads, Head, Pooler, Predictor, Rpn, Transform
 from sdr.detect.pyramid import pyramid
 from sdr.nets.pixels import MEAN, STD
 

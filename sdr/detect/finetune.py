@@ -27,9 +27,9 @@ from sdr.detect.batches import (
     training_example,
     without_crowds,
 )
+from sdr.detect.components import SeededSampler
 from sdr.detect.detector import ROI_POSITIVE, RPN_POSITIVE, build
 from sdr.detect.params import Detector
-from sdr.detect.parts import SeededSampler
 from sdr.detect.pyramid import batch_norms
 from sdr.detect.sets import Annotation, DetectionSet
 from sdr.detect.voc_ap import Detections, DivergedError

@@ -24,21 +24,21 @@ def read(root: Path, spec: DetectionSpec) -> Found:
     """
     parsed: dict[str, list[tuple[Path, Parsed, Path]]] = {"train": [], "val": [], "test": []}
     for folder in spec.folders:
-        for part, names in _parts(root / folder, spec).items():
-            parsed[part] += _read(root / folder, folder, names, spec)
+        for listing, names in _listings(root / folder, spec).items():
+            parsed[listing] += _read(root / folder, folder, names, spec)
     classes = tuple(spec.classes or sorted({name for rows in parsed.values() for _, p, _ in rows for name in p.names}))
     if not classes or "" in classes:
         raise UserError(f"{root / spec.folders[0]}: no object has a class; each <object> needs a <name>")
     found = Found(classes, OWN_SPLITS, root)
-    for part, rows in parsed.items():
+    for listing, rows in parsed.items():
         for path, each, _ in rows:
             found.note(path, each.clipped, each.zero)
-        found.parts[part] = [Sample(labelled(path, each, classes), picture) for path, each, picture in rows]
+        found.listings[listing] = [Sample(labelled(path, each, classes), picture) for path, each, picture in rows]
     return found
 
 
-def _parts(folder: Path, spec: DetectionSpec) -> dict[str, list[str]]:
-    """The names of the images of each part, in the order of the lists."""
+def _listings(folder: Path, spec: DetectionSpec) -> dict[str, list[str]]:
+    """The names of the images of each listing, in the order of the lists."""
     for path in (folder, *(folder / name for name in FOLDERS)):
         if not path.is_dir():
             raise UserError(f"{path}: not found; {_FORM}, all below {folder}")

@@ -74,7 +74,7 @@ class Detector(Section):
     batch: PositiveInt
     """Images an iteration."""
     accumulate: PositiveInt
-    """Parts in which a batch passes through the network."""
+    """Pieces in which a batch passes through the network."""
     lr: PositiveFloat = Field(le=1000)
     steps: list[PositiveInt]
     """Iterations from which the learning rate is a tenth."""

@@ -44,7 +44,7 @@ def prepare_detection(name: str, spec: DetectionSpec, max_bad_fraction: float, m
 
     Raises:
         UserError: files that differ from the manifest, what `voc.read` refuses, splits of another than the official size (unless `spec.partial`),
-            too many bad pictures, or a part none of whose pictures can be read.
+            too many bad pictures, or a listing none of whose pictures can be read.
     """
     check_files(look(name, spec), manifest)
     if spec.source == "scenes":
@@ -62,17 +62,17 @@ def prepare_detection(name: str, spec: DetectionSpec, max_bad_fraction: float, m
 
 
 def _check_sizes(name: str, found: Found) -> None:
-    for part, size in voc.SIZES.items():
-        if len(found.parts[part]) != size:
-            year, split = part.split("_")
+    for listing, size in voc.SIZES.items():
+        if len(found.listings[listing]) != size:
+            year, split = listing.split("_")
             raise UserError(
-                f"detection {name}: VOC{year}/ImageSets/Main/{split}.txt names {len(found.parts[part]):,} images, "
+                f"detection {name}: VOC{year}/ImageSets/Main/{split}.txt names {len(found.listings[listing]):,} images, "
                 f"officially {size:,}; {voc.GET}, or set detection.{name}.partial: true (AP is then not comparable)"
             )
 
 
 def _write(name: str, spec: DetectionSpec, found: Found, max_bad: float, manifest: Files, target: Path) -> dict:
-    samples = [sample for part in found.parts.values() for sample in part]
+    samples = [sample for listing in found.listings.values() for sample in listing]
     skipped = Skipped(max_bad, f"detection {name}")
     hashes: dict[str, str] = {}  # of the pictures that were kept
     write_images(target, _read_all(samples, spec.path is not None, skipped, hashes))
@@ -80,30 +80,34 @@ def _write(name: str, spec: DetectionSpec, found: Found, max_bad: float, manifes
     root = found.base.parent if spec.path is None else found.base
     origins = {annotation.id: picture.relative_to(root).as_posix() for annotation, picture in samples}
     check_read("detection", name, manifest, ((origins[id], sha256) for id, sha256 in hashes.items()))
-    parts = {
-        part: [annotation for annotation, _ in samples if annotation.id in hashes]
-        for part, samples in found.parts.items()
+    listings = {
+        listing: [annotation for annotation, _ in samples if annotation.id in hashes]
+        for listing, samples in found.listings.items()
     }
-    for part, annotations in parts.items():
+    for listing, annotations in listings.items():
         if not annotations:
             why = skipped.reasons[0] if skipped.reasons else "there is none"
-            raise UserError(f"detection {name}: no picture of {part} can be read: {why}")
+            raise UserError(f"detection {name}: no picture of {listing} can be read: {why}")
     meta = {
         "set": name,
         "source": spec.source,
         "rules": spec.rules,
         "splits": {split: list(names) for split, names in found.splits.items()},
-        "images": {part: len(annotations) for part, annotations in parts.items()},
-        "official": {part: len(annotations) for part, annotations in parts.items()} == voc.SIZES,
-        "empty": {part: sum(not len(a.labels) for a in rows) for part, rows in parts.items()},  # without an object
-        "objects": {part: _count(rows, found.classes, difficult=False) for part, rows in parts.items()},
-        "difficult": {part: _count(rows, found.classes, difficult=True) for part, rows in parts.items()},  # among them
-        "overlap": _overlap(parts, found.splits, hashes),
+        "images": {listing: len(annotations) for listing, annotations in listings.items()},
+        "official": {listing: len(annotations) for listing, annotations in listings.items()} == voc.SIZES,
+        "empty": {
+            listing: sum(not len(a.labels) for a in rows) for listing, rows in listings.items()
+        },  # without an object
+        "objects": {listing: _count(rows, found.classes, difficult=False) for listing, rows in listings.items()},
+        "difficult": {
+            listing: _count(rows, found.classes, difficult=True) for listing, rows in listings.items()
+        },  # among them
+        "overlap": _overlap(listings, found.splits, hashes),
         "clipped": found.clipped,
         "zero": found.zero,
         "skipped": skipped.reasons,
     }
-    return write_annotations(target, found.classes, parts, meta)
+    return write_annotations(target, found.classes, listings, meta)
 
 
 def _read_all(
@@ -185,12 +189,12 @@ def _count(annotations: list[Annotation], classes: tuple[str, ...], difficult: b
 
 
 def _overlap(
-    parts: Mapping[str, list[Annotation]], splits: Mapping[str, Sequence[str]], hashes: dict[str, str]
+    listings: Mapping[str, list[Annotation]], splits: Mapping[str, Sequence[str]], hashes: dict[str, str]
 ) -> dict[str, list[str]]:
     """Return the images that are in two splits by content, "id = id" each."""
     found = {}
     for one, other in (("train", "val"), ("trainval", "test")):
-        ids = {split: [a.id for part in splits[split] for a in parts[part]] for split in (one, other)}
+        ids = {split: [a.id for listing in splits[split] for a in listings[listing]] for split in (one, other)}
         known = {hashes[id]: id for id in ids[one]}
         found[f"{one}-{other}"] = [f"{known[hashes[id]]} = {id}" for id in ids[other] if hashes[id] in known]
     return found

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdr.base.errors import UserError
-from sdr.detect.parts import resize, resized_shape
+from sdr.detect.components import resize, resized_shape
 from sdr.detect.pyramid import STRIDES, pyramid
 from sdr.detect.sets import Annotation, DetectionSet
 from sdr.evaluate.knn import Knn

@@ -70,7 +70,7 @@ def write(folder: Path, counts: dict[str, int]) -> None:
 
     Args:
         folder: what VOC calls VOCdevkit; an existing folder.
-        counts: images of each of `detection.PARTS`, such as `COUNTS`.
+        counts: images of each of `detection.LISTINGS`, such as `COUNTS`.
     """
     objects, grounds = _objects(), _grounds()
     for year in ("2007", "2012"):
@@ -79,14 +79,14 @@ def write(folder: Path, counts: dict[str, int]) -> None:
             (root / path).mkdir(parents=True)
         lists: dict[str, list[str]] = {"trainval": []}
         number = 0
-        for part in (part for part in counts if part.startswith(year)):
-            split = part.removeprefix(f"{year}_")
+        for listing in (listing for listing in counts if listing.startswith(year)):
+            split = listing.removeprefix(f"{year}_")
             lists[split] = []
-            for _ in range(counts[part]):
+            for _ in range(counts[listing]):
                 number += 1
                 name = f"{number:06}" if year == "2007" else f"2012_{number:06}"
                 ground = grounds["test" if split == "test" else "train"]
-                picture, things = _scene(f"scenes {part} {name}", objects[split], ground)
+                picture, things = _scene(f"scenes {listing} {name}", objects[split], ground)
                 Image.fromarray(picture).save(root / f"JPEGImages/{name}.jpg", quality=QUALITY)
                 (root / f"Annotations/{name}.xml").write_text(_xml(root.name, name, picture, things))
                 for each in (split, *(["trainval"] if split != "test" else [])):

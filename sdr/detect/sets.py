@@ -19,14 +19,14 @@ from sdr.base.params import Section
 from sdr.corpus.decode import decode
 from sdr.corpus.images import flatten
 
-# Split → the parts it is made of, in this order. A part is YEAR_LIST of VOC.
+# Split → the listings it is made of, in this order. A listing is YEAR_LIST of VOC.
 SPLITS = {
     "train": ("2007_train", "2012_train"),
     "val": ("2007_val",),
     "trainval": ("2007_train", "2007_val", "2012_train", "2012_val"),
     "test": ("2007_test",),
 }
-PARTS = ("2007_train", "2007_val", "2007_test", "2012_train", "2012_val")
+LISTINGS = ("2007_train", "2007_val", "2007_test", "2012_train", "2012_val")
 
 
 Split = Literal["train", "val", "test"]
@@ -113,9 +113,9 @@ class Found:
     """What was read of a set's annotations.
 
     Attributes:
-        splits: split → the parts it is made of.
+        splits: split → the listings it is made of.
         base: folder that paths in messages begin at.
-        parts: the samples of each part, in the order of the lists.
+        listings: the samples of each listing, in the order of the lists.
         clipped: annotation files with boxes up to a pixel outside of their image, which were clipped.
         zero: annotation files with boxes that begin at pixel 0, where pixels are counted from 1.
     """
@@ -123,7 +123,7 @@ class Found:
     classes: tuple[str, ...]
     splits: Mapping[str, Sequence[str]]
     base: Path
-    parts: dict[str, list[Sample]] = field(default_factory=dict)
+    listings: dict[str, list[Sample]] = field(default_factory=dict)
     clipped: list[str] = field(default_factory=list)
     zero: list[str] = field(default_factory=list)
 
@@ -177,12 +177,12 @@ class DetectionSet:
         rules: by which detections are scored; COCO's crowds are not trained with, VOC's difficult objects are.
     """
 
-    def __init__(self, folder: Path, meta: dict, parts: dict[str, list[Annotation]]):
+    def __init__(self, folder: Path, meta: dict, listings: dict[str, list[Annotation]]):
         self.meta = meta
         self.classes: list[str] = meta["classes"]
         self.rules: Rules = meta.get("rules", "voc")
         self._splits: Mapping[str, Sequence[str]] = meta.get("splits", SPLITS)
-        self._parts = parts
+        self._listings = listings
         self._path = folder / "images.zip"
         with zipfile.ZipFile(self._path) as archive:  # where each image begins, and its bytes
             self._places = {info.filename: (info.header_offset, info.file_size) for info in archive.infolist()}
@@ -198,14 +198,14 @@ class DetectionSet:
         try:
             meta = json.loads((folder / "meta.json").read_text())
             rows = json.loads((folder / "annotations.json").read_text())
-            return cls(folder, meta, {part: [_from_row(row) for row in part_rows] for part, part_rows in rows.items()})
+            return cls(folder, meta, {listing: [_from_row(row) for row in listed] for listing, listed in rows.items()})
         except FileNotFoundError as error:
             missing = error.filename
             raise UserError(f"{missing}: not found; run `dvc repro prepare_detection@{folder.name}` first") from None
 
     def annotations(self, split: str) -> list[Annotation]:
         """Return the annotations of a split ("train", "val", "trainval" or "test"), always in the same order."""
-        return [annotation for part in self._splits[split] for annotation in self._parts[part]]
+        return [annotation for listing in self._splits[split] for annotation in self._listings[listing]]
 
     def image(self, id: str) -> np.ndarray:
         """Decode an image: H×W×3 uint8 RGB, writable. Threads and forked processes may call it at once."""
@@ -236,7 +236,7 @@ def encode(pixels: np.ndarray) -> bytes:
 def write(
     folder: Path,
     classes: Sequence[str],
-    parts: Mapping[str, list[Annotation]],
+    listings: Mapping[str, list[Annotation]],
     images: Iterable[tuple[str, bytes]],
     meta: dict | None = None,
 ) -> dict:
@@ -245,12 +245,12 @@ def write(
     Args:
         folder: an existing folder.
         classes: names of the classes.
-        parts: the annotations of each part; one of `PARTS` that is left out is empty, unless `meta` has `splits`.
+        listings: the annotations of each listing; one of `LISTINGS` that is left out is empty, unless `meta` has `splits`.
         images: (id, encoded file) of every image, for instance made by `encode`; taken one by one.
         meta: what to say in meta.json besides the classes.
     """
     write_images(folder, images)
-    return write_annotations(folder, classes, parts, meta or {})
+    return write_annotations(folder, classes, listings, meta or {})
 
 
 def write_images(folder: Path, images: Iterable[tuple[str, bytes]]) -> None:
@@ -260,10 +260,12 @@ def write_images(folder: Path, images: Iterable[tuple[str, bytes]]) -> None:
             archive.writestr(zipfile.ZipInfo(_file(id)), content)  # dated 1980-01-01, not now
 
 
-def write_annotations(folder: Path, classes: Sequence[str], parts: Mapping[str, list[Annotation]], meta: dict) -> dict:
+def write_annotations(
+    folder: Path, classes: Sequence[str], listings: Mapping[str, list[Annotation]], meta: dict
+) -> dict:
     """Write annotations.json and meta.json; see `write`."""
-    named = PARTS if "splits" not in meta else parts
-    rows = {part: [_to_row(annotation) for annotation in parts.get(part, [])] for part in named}
+    named = LISTINGS if "splits" not in meta else listings
+    rows = {listing: [_to_row(annotation) for annotation in listings.get(listing, [])] for listing in named}
     (folder / "annotations.json").write_text(json.dumps(rows) + "\n")
     meta = {"classes": list(classes), **meta}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")

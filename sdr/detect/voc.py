@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from sdr.base.errors import UserError
-from sdr.detect.sets import PARTS, SPLITS, Found, Sample
+from sdr.detect.sets import LISTINGS, SPLITS, Found, Sample
 from sdr.detect.voc_xml import labelled, parse
 
 CLASSES = (
@@ -33,36 +33,40 @@ def read(devkit: Path, classes: tuple[str, ...]) -> Found:
         UserError: a folder, a list or a file is missing, the lists contradict each other, or an annotation
             is malformed.
     """
-    lists = {year: _lists(devkit / f"VOC{year}", [p for p in PARTS if p[:4] == year]) for year in YEARS}
+    lists = {year: _lists(devkit / f"VOC{year}", [p for p in LISTINGS if p[:4] == year]) for year in YEARS}
     found = Found(classes, SPLITS, devkit)
-    for part in PARTS:
-        folder = devkit / f"VOC{part[:4]}"
-        names = lists[part[:4]][part]
-        _check_files(folder, part, names)
-        found.parts[part] = [_sample(folder, name, found) for name in names]
+    for listing in LISTINGS:
+        folder = devkit / f"VOC{listing[:4]}"
+        names = lists[listing[:4]][listing]
+        _check_files(folder, listing, names)
+        found.listings[listing] = [_sample(folder, name, found) for name in names]
     return found
 
 
-def _lists(folder: Path, parts: list[str]) -> dict[str, list[str]]:
-    """Return the image names of each part, no name in two of them."""
+def _lists(folder: Path, listings: list[str]) -> dict[str, list[str]]:
+    """Return the image names of each listing, no name in two of them."""
     for path in (folder, *(folder / name for name in FOLDERS)):
         if not path.is_dir():
             raise UserError(
                 f"{path}: not found; it should hold Annotations/*.xml, JPEGImages/*.jpg and "
                 f"ImageSets/Main/*.txt, all below {folder}; {GET}"
             )
-    names = {part: _names(folder / f"ImageSets/Main/{part[5:]}.txt") for part in parts}
+    names = {listing: _names(folder / f"ImageSets/Main/{listing[5:]}.txt") for listing in listings}
     seen: dict[str, str] = {}
-    for part in parts:
-        for name in names[part]:
-            if name in seen:  # 2007's trainval and test lie in the same folders: only these lists part them
-                where = f"{part[5:]}.txt and {seen[name][5:]}.txt" if seen[name] != part else f"{part[5:]}.txt, twice"
+    for listing in listings:
+        for name in names[listing]:
+            if name in seen:  # 2007's trainval and test lie in the same folders: only these lists tell them apart
+                where = (
+                    f"{listing[5:]}.txt and {seen[name][5:]}.txt"
+                    if seen[name] != listing
+                    else f"{listing[5:]}.txt, twice"
+                )
                 raise UserError(
                     f"{folder / 'ImageSets/Main'}: {name} is in {where}; every image belongs to one list, once; {GET}"
                 )
-            seen[name] = part
+            seen[name] = listing
     trainval = folder / "ImageSets/Main/trainval.txt"
-    halves = {name for name, part in seen.items() if not part.endswith("test")}
+    halves = {name for name, listing in seen.items() if not listing.endswith("test")}
     if odd := sorted(halves ^ set(_names(trainval))):
         raise UserError(
             f"{trainval}: is not train.txt and val.txt together: {len(odd)} images differ, such as {odd[0]}; {GET}"
@@ -82,14 +86,14 @@ def _names(path: Path) -> list[str]:
     return names
 
 
-def _check_files(folder: Path, part: str, names: list[str]) -> None:
+def _check_files(folder: Path, listing: str, names: list[str]) -> None:
     for place, suffix, what in (("Annotations", ".xml", "annotation"), ("JPEGImages", ".jpg", "picture")):
         there = set(os.listdir(folder / place))
         missing = [name for name in names if name + suffix not in there]
         if missing:
             path = folder / place / (missing[0] + suffix)
             raise UserError(
-                f"{path}: not found; {len(missing)} of the {len(names)} images of ImageSets/Main/{part[5:]}.txt "
+                f"{path}: not found; {len(missing)} of the {len(names)} images of ImageSets/Main/{listing[5:]}.txt "
                 f"have no {what}; unpack the archive again, or take them out of the list"
             )
 

@@ -30,11 +30,11 @@ from sdr.experiments.collect import facts
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.paths import path_of
 from sdr.route.bundle import SEAL, open_bundle
-from sdr.route.parts import Parts
 from sdr.route.race import race
 from sdr.route.sample import balanced_order
 from sdr.route.score import Score
 from sdr.route.search import Search
+from sdr.route.segments import Segments
 from sdr.route.tree import Embedder
 from sdr.tasks.task import Task
 
@@ -153,7 +153,7 @@ def saved(root: Path, folder: Path, task: Task, show: Embedding) -> tuple[np.nda
         trained = open_bundle(root, device).trained
         found = Embedder(trained, images, show, device, share=True)(range(trained.n_subnets), np.arange(len(images)))
         x = np.stack([features.astype(np.float16) for _, features in found])
-        parts = Parts(trained).macs(evaluation_view(images[:1], show.side, device))
+        parts = Segments(trained).macs(evaluation_view(images[:1], show.side, device))
         with output_file(file) as partial, partial.open("wb") as stream:
             np.savez(stream, f=x, parts=parts)
     with np.load(file, allow_pickle=False) as found:

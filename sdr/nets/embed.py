@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from sdr.base.params import Section
-from sdr.base.ranks import gather, part
+from sdr.base.ranks import gather, own_rows
 from sdr.nets.pixels import normalise
 
 
@@ -42,4 +42,4 @@ def features(backbone: nn.Module, images: np.ndarray, params: Embedding, device:
 
 def embed(backbone: nn.Module, images: np.ndarray, params: Embedding, device: torch.device) -> np.ndarray:
     """The same, shared out among all processes; each gets all features."""
-    return gather(features(backbone, images[part(len(images))], params, device), len(images))
+    return gather(features(backbone, images[own_rows(len(images))], params, device), len(images))

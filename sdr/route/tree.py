@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from sdr.base.errors import UserError
-from sdr.base.ranks import gather, part, world
+from sdr.base.ranks import gather, own_rows, world
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.paths import N_STAGES, path_of
-from sdr.route.parts import DEPTH, Parts
+from sdr.route.segments import DEPTH, Segments
 from sdr.route.trained import TrainedSdr
 
 
@@ -53,7 +53,7 @@ class Embedder:
                 "these sub-nets were calibrated on their own clusters and share no computation: choose another search "
                 "than tree, or run the pipeline with calibrate.source: common"
             )
-        self._parts, self._groups = Parts(trained), trained.spec.groups
+        self._parts, self._groups = Segments(trained), trained.spec.groups
         self._images, self._params, self._device = images, params, device
         self._share, self._memory, self._dim = share, memory, trained.template.backbone.num_features
         self._part_macs = self._parts.macs(self._view(np.arange(1)))
@@ -66,7 +66,7 @@ class Embedder:
     def __call__(self, numbers: Sequence[int], rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (number, features `n×D` float32) of these sub-nets, in ascending order, for the images `rows`."""
         for together in self._chunks(sorted(numbers), len(rows)):
-            mine, before = rows[part(len(rows))], self._macs
+            mine, before = rows[own_rows(len(rows))], self._macs
             features = {number: np.empty((len(mine), self._dim), dtype=np.float32) for number in together}
             for start in range(0, len(mine), self._params.batch_size):
                 batch = mine[start : start + self._params.batch_size]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sdr.base.randomness import draw_batch, torch_rng
-from sdr.base.ranks import equal_part
+from sdr.base.ranks import equal_rows
 from sdr.ssl.views import Draws, Views, draw, empty_views, make_views, part_of
 from sdr.train.pairs import Pairs
 from sdr.train.schedule import W0, Schedule
@@ -73,7 +73,7 @@ class Batches:
         pairs: Pairs,
     ):
         self._data, self._subsets, self._schedule, self._views = data, subsets, schedule, views
-        self._size, self._part, self._device, self._pairs = size, equal_part(size, "batch_size"), device, pairs
+        self._size, self._part, self._device, self._pairs = size, equal_rows(size, "batch_size"), device, pairs
         self._everything, self._start, self.waited = np.arange(len(data)), start, 0.0
         self._pixels = torch.from_numpy(data.read(self._everything)).to(device) if resident else None
         self._ready: queue.SimpleQueue[Batch | BaseException | None] = queue.SimpleQueue()

@@ -29,7 +29,7 @@ class Device(Section):
     fused: bool
     """The optimizer's step as one kernel."""
     accumulate: PositiveInt
-    """Parts in which a process' batch passes through the network; batch norms see a part."""
+    """Pieces in which a process' batch passes through the network; batch norms see one."""
     resident: bool
     """The whole data set in the device's memory."""
 

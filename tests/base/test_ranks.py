@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sdr.base.errors import UserError
-from sdr.base.ranks import equal_part, gather, part
+from sdr.base.ranks import equal_rows, gather, own_rows
 from tests.route.toys import make_trained
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ import psutil
 import torch
 from sdr.base.errors import program
 from sdr.nets.embed import embed
-from sdr.base.ranks import any_of, from_first, gather, mean, part, rank, world
+from sdr.base.ranks import any_of, from_first, gather, mean, own_rows, rank, world
 from sdr.route.trained import TrainedSdr
 from sdr.route.tree import Embedder
 from sdr.base.checkpoint import Checkpoints
@@ -72,7 +72,7 @@ def listening():
 
 def agree():
     rows = np.arange(10, dtype=np.int64).reshape(5, 2)
-    assert (gather(rows[part(5)], 5) == rows).all()
+    assert (gather(rows[own_rows(5)], 5) == rows).all()
     assert float(mean(torch.tensor(float(rank())))) == (world() - 1) / 2
     assert any_of(rank() == world() - 1) and not any_of(False)
     assert from_first({"rank": rank()}) == {"rank": 0}
@@ -157,16 +157,16 @@ def test_parts_are_of_equal_size_where_they_must_be(monkeypatch):
     ends = []
     for rank in range(4):
         monkeypatch.setenv("RANK", str(rank))
-        ends.append(part(10))
-        assert equal_part(8, "batch_size") == slice(2 * rank, 2 * rank + 2)
+        ends.append(own_rows(10))
+        assert equal_rows(8, "batch_size") == slice(2 * rank, 2 * rank + 2)
     assert np.array_equal(np.concatenate([np.arange(10)[p] for p in ends]), np.arange(10))
     with pytest.raises(UserError, match="batch_size 10 cannot be shared equally by 4 processes"):
-        equal_part(10, "batch_size")
+        equal_rows(10, "batch_size")
 
 
 def test_alone_everything_is_ones_own():
     rows = np.random.default_rng(0).random((3, 2))
-    assert gather(rows, 3) is rows and part(3) == slice(0, 3)
+    assert gather(rows, 3) is rows and own_rows(3) == slice(0, 3)
 
 
 def test_synchronised_norm_is_batch_norm_where_there_is_one_process(monkeypatch):

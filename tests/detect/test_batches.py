@@ -10,7 +10,7 @@ from PIL import Image
 
 from sdr.base.errors import UserError
 from sdr.detect.batches import Batches, Item, decoded, model_input, trainable, training_example
-from sdr.detect.parts import resized_shape
+from sdr.detect.components import resized_shape
 from tests.detect.toys import Rectangles
 
 CPU = torch.device("cpu")

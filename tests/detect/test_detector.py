@@ -1,4 +1,4 @@
-"""The detector against hand-computed losses, torchvision's own parts, and the numbers of its initialisation."""
+"""The detector against hand-computed losses, torchvision's own listings, and the numbers of its initialisation."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
+from sdr.detect.components import Pooler, SeededSampler
 from sdr.detect.detector import build
-from sdr.detect.parts import Pooler, SeededSampler
 from tests.detect.toys import backbone, detector
 
 

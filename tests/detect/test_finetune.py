@@ -118,17 +118,17 @@ def test_sync_norms_are_trained():
 def test_an_interrupted_training_goes_on_to_the_same_bits(norm, stop, tmp_path, monkeypatch):
     whole = tuning(norm=norm)
     whole.advance(6)
-    part, states = tuning(norm=norm), States(tmp_path, "toys", "x")
-    step = part._step
+    listing, states = tuning(norm=norm), States(tmp_path, "toys", "x")
+    step = listing._step
 
     def interrupted(t, *args):
         if t == stop - 1:
             signal.raise_signal(signal.SIGINT)  # in the middle of the iteration
         return step(t, *args)
 
-    monkeypatch.setattr(part, "_step", interrupted)
+    monkeypatch.setattr(listing, "_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        part.advance(6, states)
+        listing.advance(6, states)
     resumed = tuning(norm=norm)
     torch.rand(7)  # another state of the global generator
     resumed.restore(States(tmp_path, "toys", "x").load())
@@ -187,8 +187,8 @@ def test_accumulation_equals_the_whole_batch():
     toys = Rectangles(12)
     toys.all = [a for a in toys.all if a.width > a.height]
     found = []
-    for parts in (1, 2, 4):
-        job = tuning(data=toys, accumulate=parts, train_sizes=[64], warmup=0)
+    for listings in (1, 2, 4):
+        job = tuning(data=toys, accumulate=listings, train_sizes=[64], warmup=0)
         job.advance(1)
         found.append((job.history[0], {name: p.grad for name, p in job.model.named_parameters() if p.requires_grad}))
     for row, gradients in found[1:]:

@@ -115,8 +115,8 @@ def test_interrupted_in_any_iteration_it_goes_on_to_the_same_end(scratch):
     for stop in range(len(whole.trained) + len(whole.scored)):
         first, rest = Toys(noisy, fuse=stop), Toys(noisy)
         with pytest.raises(KeyboardInterrupt):
-            halve(*RACE, first, "part")
-        assert halve(*RACE, rest, "part") == expected
+            halve(*RACE, first, "listing")
+        assert halve(*RACE, rest, "listing") == expected
         assert first.scored + rest.scored == whole.scored  # no (arm, rung) twice
         repeated = len(first.trained) + len(rest.trained) - len(whole.trained)
         assert 0 <= repeated <= 4  # what the interrupted arm had done since its last save
@@ -142,11 +142,11 @@ def test_interrupted_in_any_write_it_goes_on_to_the_same_end(scratch, monkeypatc
             monkeypatch.setattr(os, "replace", fused)
             first, rest = Toys(noisy), Toys(noisy)
             try:
-                halve(*RACE, first, "part")
+                halve(*RACE, first, "listing")
                 assert stop > 2 * len(RACE[0])  # as many writes as there are
             except KeyboardInterrupt:
                 monkeypatch.setattr(os, "replace", replace)
-                assert halve(*RACE, rest, "part") == expected
+                assert halve(*RACE, rest, "listing") == expected
                 assert len(first.trained) + len(rest.trained) - len(whole.trained) <= 4
             assert not scratch.exists() or list(scratch.iterdir()) == []
 
@@ -156,8 +156,8 @@ def test_a_second_interruption_does_no_harm():
     for stops in [(9, 9, 9, 9), (25, 1, 1, 12), (13, 0, 0, 20)]:
         for stop in stops:
             with pytest.raises(KeyboardInterrupt):
-                halve(*RACE, Toys(noisy, fuse=stop), "part")
-        assert halve(*RACE, Toys(noisy), "part") == expected
+                halve(*RACE, Toys(noisy, fuse=stop), "listing")
+        assert halve(*RACE, Toys(noisy), "listing") == expected
 
 
 def test_states_of_arms_that_are_out_are_deleted(scratch):

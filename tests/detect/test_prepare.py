@@ -206,6 +206,6 @@ def test_the_scenes_are_made_of_the_packages_that_their_manifest_lists(monkeypat
     monkeypatch.setattr("sdr.detect.scenes.shipped", lambda name, path: read.add(name) or shipped(name, path))
     scenes._objects.cache_clear()
     scenes._grounds.cache_clear()
-    scenes.write(tmp_path, {part: 2 for part in scenes.COUNTS})
+    scenes.write(tmp_path, {listing: 2 for listing in scenes.COUNTS})
     found = look("demo", DetectionSpec(source="scenes", detector="tiny"))
     assert found.root is None and read == {row.split("==")[0] for row in found.found}

@@ -96,7 +96,7 @@ def dense(network, image: np.ndarray, box: np.ndarray) -> torch.Tensor:
     x = F.pad(x, (0, -width % 32, 0, -height % 32))
     with torch.no_grad():
         maps = network.forward_intermediates(x, indices=[3, 4], intermediates_only=True)
-    parts = []
+    listings = []
     for fmap, stride in zip(maps, (16, 32)):
         left, top, right, bottom = box / stride
         points = []
@@ -106,8 +106,8 @@ def dense(network, image: np.ndarray, box: np.ndarray) -> torch.Tensor:
             points.append(torch.tensor(2 * at / cells - 1, dtype=torch.float32))
         y, x = torch.meshgrid(*points, indexing="ij")
         samples = F.grid_sample(fmap, torch.stack([x, y], -1)[None], padding_mode="border", align_corners=False)
-        parts.append(F.normalize(samples.mean((2, 3)), dim=1)[0])
-    return torch.cat(parts)
+        listings.append(F.normalize(samples.mean((2, 3)), dim=1)[0])
+    return torch.cat(listings)
 
 
 def test_features_equal_dense_sampling_of_the_stages():
@@ -167,11 +167,11 @@ def test_the_long_side_is_limited():
 def test_difficult_boxes_and_empty_pictures_are_left_out():
     data = Training(9)
     hard = dataclasses.replace(data.all[0], difficult=np.ones(len(data.all[0].boxes), bool))
-    part = dataclasses.replace(data.all[1], difficult=np.arange(len(data.all[1].boxes)) == 0)
-    data.all[:2] = hard, part
+    listing = dataclasses.replace(data.all[1], difficult=np.arange(len(data.all[1].boxes)) == 0)
+    data.all[:2] = hard, listing
     data.add(np.zeros((72, 96, 3), np.uint8), [], [])
     pool = make(data)
-    usable = sum(len(a.boxes) for a in data.all[2:]) + len(part.boxes) - 1
+    usable = sum(len(a.boxes) for a in data.all[2:]) + len(listing.boxes) - 1
     assert len(pool.labels) == usable == len(pool.features(backbone()))
 
 

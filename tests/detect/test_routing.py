@@ -67,7 +67,7 @@ def run(subnets=None, data=None, name="toys", seed=0, **changes):
     return found
 
 
-# ------------------------------------------------------------------ parts
+# ------------------------------------------------------------------ listings
 
 
 @settings(deadline=None)
@@ -163,9 +163,9 @@ def test_interrupted_it_goes_on_to_the_same_result(monkeypatch):
     for fuse in (3, 6, 10):  # in each rung; the last in its second iteration of an arm
         stop = fuse
         with pytest.raises(KeyboardInterrupt):
-            run(name="part")
+            run(name="listing")
     stop = math.inf
-    again = run(name="part")
+    again = run(name="listing")
     assert again.halving == expected.halving and np.array_equal(again.proxy, expected.proxy)
     # Within a minute only the rungs are saved, so the iteration before the last interruption comes twice.
     assert len(spent) == expected.halving.iterations + 1
@@ -184,8 +184,8 @@ def test_interrupted_in_the_proxy_it_goes_on_from_there(stand_in, monkeypatch):
 
     monkeypatch.setattr(Proxy, "score", fused)
     with pytest.raises(KeyboardInterrupt):
-        run(subnets, name="part")
-    again = run(subnets, name="part")
+        run(subnets, name="listing")
+    again = run(subnets, name="listing")
     assert again.halving == expected.halving and np.array_equal(again.proxy, expected.proxy)
     assert scored == pytest.approx([0.1, 0.4, None, 0.2, 0.3])
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from sdr.detect import scenes, voc
 from sdr.detect.scenes import Layer, compose, describe
-from sdr.detect.sets import PARTS, Found, to_rgb
+from sdr.detect.sets import LISTINGS, Found, to_rgb
 
 
 @pytest.fixture(scope="module")
@@ -17,21 +17,21 @@ def devkit(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def parts(devkit):
+def listings(devkit):
     read = voc.read(devkit, scenes.CLASSES)
     assert read.clipped == []
-    return read.parts
+    return read.listings
 
 
-def test_it_is_a_voc_devkit_of_the_promised_size(parts):
-    assert {part: len(samples) for part, samples in parts.items()} == scenes.COUNTS
-    assert list(scenes.COUNTS) == list(PARTS)
+def test_it_is_a_voc_devkit_of_the_promised_size(listings):
+    assert {listing: len(samples) for listing, samples in listings.items()} == scenes.COUNTS
+    assert list(scenes.COUNTS) == list(LISTINGS)
     assert list(scenes.CLASSES) == sorted(scenes.CLASSES)
 
 
-def test_every_part_has_every_class_and_the_mixture_is_as_promised(parts):
-    annotations = [sample.annotation for samples in parts.values() for sample in samples]
-    for samples in parts.values():
+def test_every_part_has_every_class_and_the_mixture_is_as_promised(listings):
+    annotations = [sample.annotation for samples in listings.values() for sample in samples]
+    for samples in listings.values():
         labels = Counter(np.concatenate([sample.annotation.labels for sample in samples]).tolist())
         assert sorted(labels) == list(range(1, len(scenes.CLASSES) + 1)) and min(labels.values()) >= 5
     assert Counter(len(a.labels) for a in annotations).keys() == {0, 1, 2, 3, 4}
@@ -53,15 +53,15 @@ def _overlaps(boxes):
     return ((high > low).all(axis=2).sum(axis=1) > 1).any()
 
 
-def test_pictures_are_jpegs_of_the_size_that_is_told(parts):
-    for annotation, picture in (samples[0] for samples in parts.values()):
+def test_pictures_are_jpegs_of_the_size_that_is_told(listings):
+    for annotation, picture in (samples[0] for samples in listings.values()):
         content = picture.read_bytes()
         assert content[:2] == b"\xff\xd8"
         assert to_rgb(content).shape == (annotation.height, annotation.width, 3)
 
 
 def test_scenes_are_the_same_in_every_run_and_in_smaller_sets(devkit, tmp_path):
-    scenes.write(tmp_path, {part: 2 for part in PARTS})
+    scenes.write(tmp_path, {listing: 2 for listing in LISTINGS})
     for name in ("VOC2007/{}/000001", "VOC2007/{}/000002", "VOC2012/{}/2012_000001"):
         for path in (name.format("JPEGImages") + ".jpg", name.format("Annotations") + ".xml"):
             assert (tmp_path / path).read_bytes() == (devkit / path).read_bytes()

@@ -24,19 +24,19 @@ def _pixels(seed):
     return np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 
-PARTS = {
+LISTINGS = {
     "2007_train": [_annotation("VOC2007/b", (0, 1, 2.7, 3), (4, 5, 30, 20)), _annotation("VOC2007/a")],
     "2007_val": [_annotation("VOC2007/c", (1, 1, 2, 2))],
     "2007_test": [_annotation("VOC2007/d", (1, 1, 2, 2))],
     "2012_train": [_annotation("VOC2012/b", (1, 1, 2, 2))],
 }
-IDS = [annotation.id for annotations in PARTS.values() for annotation in annotations]
+IDS = [annotation.id for annotations in LISTINGS.values() for annotation in annotations]
 
 
 def _write(folder):
     folder.mkdir()
     images = ((id, encode(_pixels(seed))) for seed, id in enumerate(IDS))
-    return write(folder, ["cat", "dog"], PARTS, images, {"note": 1})
+    return write(folder, ["cat", "dog"], LISTINGS, images, {"note": 1})
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
 def test_what_was_written_is_read(folder):
     found = DetectionSet.open(folder)
     assert found.classes == ["cat", "dog"] and found.meta == {"classes": ["cat", "dog"], "note": 1}
-    for mine, theirs in zip(PARTS["2007_train"], found.annotations("train")):
+    for mine, theirs in zip(LISTINGS["2007_train"], found.annotations("train")):
         assert (mine.id, mine.height, mine.width) == (theirs.id, theirs.height, theirs.width)
         for name in ("boxes", "labels", "difficult"):
             one, other = getattr(mine, name), getattr(theirs, name)

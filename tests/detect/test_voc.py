@@ -5,7 +5,7 @@ import pytest
 
 from sdr.base.errors import UserError
 from sdr.detect import voc
-from sdr.detect.sets import PARTS
+from sdr.detect.sets import LISTINGS
 from tests.detect.voc_tree import BOX, LISTS, annotation, put, write_tree
 
 
@@ -21,15 +21,15 @@ def _read(devkit):
 
 def _one(devkit, name="000012"):
     """The annotation of an image of 2007's train.txt."""
-    samples = {sample.annotation.id: sample.annotation for sample in _read(devkit).parts["2007_train"]}
+    samples = {sample.annotation.id: sample.annotation for sample in _read(devkit).listings["2007_train"]}
     return samples[f"VOC2007/{name}"]
 
 
 def test_the_lists_alone_say_which_part_an_image_is_in(devkit):
     read = _read(devkit)
-    assert list(read.parts) == list(PARTS)
-    for part, samples in read.parts.items():
-        year, split = part.split("_")
+    assert list(read.listings) == list(LISTINGS)
+    for listing, samples in read.listings.items():
+        year, split = listing.split("_")
         assert [sample.annotation.id for sample in samples] == [
             f"VOC{year}/{name}" for name in LISTS[f"VOC{year}"][split]
         ]
@@ -73,9 +73,9 @@ def test_decimals_another_order_and_a_missing_difficult_are_understood(devkit):
 
 def test_parts_of_an_object_are_not_objects(devkit):
     path = put(devkit, "VOC2007", "000012", [("person", (11, 6, 30, 25))])
-    part = "<part><name>head</name><bndbox><xmin>12</xmin><ymin>7</ymin><xmax>14</xmax><ymax>9</ymax></bndbox></part>"
+    listing = "<listing><name>head</name><bndbox><xmin>12</xmin><ymin>7</ymin><xmax>14</xmax><ymax>9</ymax></bndbox></listing>"
     text = path.read_text()
-    path.write_text(text.replace("<bndbox>", f"{part}<bndbox>", 1).replace("</object>", f"{part}</object>"))
+    path.write_text(text.replace("<bndbox>", f"{listing}<bndbox>", 1).replace("</object>", f"{listing}</object>"))
     found = _one(devkit)
     np.testing.assert_array_equal(found.boxes, [[10, 5, 30, 25]])
     np.testing.assert_array_equal(found.labels, [15])
@@ -85,7 +85,7 @@ def test_up_to_a_pixel_outside_is_clipped_and_told(devkit):
     put(devkit, "VOC2007", "000012", [("cat", (0, 1, 51, 41)), BOX])
     read = _read(devkit)
     assert read.clipped == ["VOC2007/Annotations/000012.xml"]
-    np.testing.assert_array_equal(read.parts["2007_train"][0].annotation.boxes, [[0, 0, 50, 40], [10, 5, 30, 25]])
+    np.testing.assert_array_equal(read.listings["2007_train"][0].annotation.boxes, [[0, 0, 50, 40], [10, 5, 30, 25]])
 
 
 def _objects(*objects):
@@ -164,5 +164,5 @@ def test_the_classes_are_vocs_in_alphabetical_order():
 
 def test_other_classes_can_be_read(devkit):
     read = voc.read(devkit, ("tram", "bus"))
-    assert read.parts["2007_test"][0].annotation.labels.tolist() == [2]
+    assert read.listings["2007_test"][0].annotation.labels.tolist() == [2]
     assert annotation("1", [BOX]).count("<object>") == 1

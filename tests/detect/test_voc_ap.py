@@ -254,7 +254,7 @@ def test_the_order_of_images_and_detections_is_of_no_account(seed, points):
     shuffled = []
     for image in order:
         within = rng.permutation(len(detections[image].scores))
-        shuffled.append(Detections(*(part[within] for part in detections[image])))
+        shuffled.append(Detections(*(listing[within] for listing in detections[image])))
     again = evaluate([truth[image] for image in order], shuffled, 4, points)
     assert again == evaluate(truth, detections, 4, points)
 
@@ -315,7 +315,7 @@ def test_the_numbers_are_those_of_torchmetrics_without_difficult_objects(seed):
     metric.warn_on_many_detections = False
     metric.update(
         [
-            {name: torch.tensor(part) for name, part in zip(("boxes", "scores", "labels"), found)}
+            {name: torch.tensor(listing) for name, listing in zip(("boxes", "scores", "labels"), found)}
             for found in detections
         ],
         [{"boxes": torch.tensor(a.boxes), "labels": torch.tensor(a.labels)} for a in truth],

@@ -13,10 +13,10 @@ from sdr.evaluate.knn import Knn
 from sdr.experiments import routing_noise
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.route.bundle import open_bundle
-from sdr.route.parts import Parts
 from sdr.route.sample import balanced_order
 from sdr.route.score import Score
 from sdr.route.search import Labelled, Search, search
+from sdr.route.segments import Segments
 from sdr.route.tree import Embedder
 from tests.route.toys import CPU, SHOW, make_bundle, pictures, striped_task
 
@@ -53,7 +53,7 @@ def test_replay_gives_and_counts_what_an_embedder_does(root):
     trained, images, rows = open_bundle(root, CPU).trained, pictures(20, 5), np.array([3, 0, 19, 7])
     features = np.stack([x for _, x in Embedder(trained, images, SHOW, CPU, True)(range(16), np.arange(20))])
     replay = routing_noise.Replay(
-        features, Parts(trained).macs(evaluation_view(images[:1], 16, CPU)), trained.spec.groups
+        features, Segments(trained).macs(evaluation_view(images[:1], 16, CPU)), trained.spec.groups
     )
     embedder = Embedder(trained, images, SHOW, CPU, True)
     for numbers in (range(16), [9, 2, 3], [14]):

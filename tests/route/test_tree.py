@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sdr.base.errors import UserError
 from sdr.nets.embed import embed
-from sdr.route.parts import Parts
+from sdr.route.segments import Segments
 from sdr.route.tree import Embedder
 from tests.route.toys import CPU, SHOW, make_trained, pictures
 
@@ -47,7 +47,7 @@ def test_little_memory_changes_the_cost_alone(trained):
     assert list(a) == list(b)
     for i in a:
         np.testing.assert_allclose(a[i], b[i], rtol=1e-4, atol=1e-4)
-    parts, n = Parts(trained["common"]).macs(torch.zeros(1, 3, 16, 16)), len(ROWS)
+    parts, n = Segments(trained["common"]).macs(torch.zeros(1, 3, 16, 16)), len(ROWS)
     assert whole.cost["macs"] == n * int(np.dot(parts, [1, 2, 4, 8, 16]))
     assert tight.cost["macs"] == n * int(np.dot(parts, [4, 4, 4, 8, 16]))  # four walks, of four sub-nets each
 
@@ -55,7 +55,7 @@ def test_little_memory_changes_the_cost_alone(trained):
 def test_multiply_adds_are_those_of_the_whole_network(trained):
     with FlopCounterMode(display=False) as counter:
         trained["common"].subnet(0)(torch.zeros(1, 3, 16, 16))
-    assert sum(Parts(trained["common"]).macs(torch.zeros(1, 3, 16, 16))) == counter.get_total_flops() // 2
+    assert sum(Segments(trained["common"]).macs(torch.zeros(1, 3, 16, 16))) == counter.get_total_flops() // 2
     alone = Embedder(trained["cluster"], IMAGES, SHOW, CPU, False)
     list(alone([4, 9], ROWS))
     assert alone.cost["macs"] == 2 * len(ROWS) * alone.full == len(ROWS) * counter.get_total_flops()

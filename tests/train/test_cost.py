@@ -17,7 +17,7 @@ from sdr.nets.paths import path_of, tree_macs
 from sdr.report.cost import Cost
 from sdr.report.plot_cost import draw_cost
 from sdr.report.style import LIGHT
-from sdr.route.parts import Parts
+from sdr.route.segments import Segments
 from sdr.ssl.method import build
 from sdr.train.cost import cost_of
 from sdr.train.jobs import Sdr
@@ -115,7 +115,7 @@ def test_a_teacher_that_is_trained_too_costs_its_own_step_and_no_more(found, dis
 
 def test_parts_are_those_that_routing_counts(tmp_path):
     trained = make_trained(tmp_path, 2, "common")
-    assert part_macs(trained.spec, 40) == Parts(trained).macs(torch.zeros(1, 3, 40, 40))
+    assert part_macs(trained.spec, 40) == Segments(trained).macs(torch.zeros(1, 3, 40, 40))
 
 
 def test_parts_add_up_to_the_backbone():

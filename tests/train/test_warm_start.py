@@ -9,7 +9,7 @@ from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import UserError
 from sdr.nets.calibrate import statistics
 from sdr.nets.paths import path_of
-from sdr.route.parts import Parts
+from sdr.route.segments import Segments
 from sdr.route.trained import TrainedSdr
 from sdr.ssl.folder import save_network
 from sdr.ssl.method import build
@@ -82,7 +82,7 @@ def test_norms_of_their_own_are_kept_with_the_super_net(tmp_path):
     assert found.own["started"].all() and not trained.common
     rows = found.own["backbone.bn1.weight"]
     trained._statistics = {"subnets": statistics(trained.subnet(0)).expand(4, -1)}
-    parts = Parts(trained)
+    parts = Segments(trained)
     for number in range(4):
         norm = trained.subnet(number).bn1.weight
         assert torch.equal(norm, rows[number])

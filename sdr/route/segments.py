@@ -19,7 +19,7 @@ from sdr.route.trained import TrainedSdr
 DEPTH = N_STAGES + 1  # parts of a network
 
 
-class Parts:
+class Segments:
     """Runs parts of sub-nets, checked out into a template of its own.
 
     Args:
