@@ -38,6 +38,9 @@ def add(commands) -> None:
     parser.set_defaults(run=run)
 
 
+CHOICE = "choice"  # in the output: what routing chose, where the verdict does not say to take it
+
+
 def run(args: argparse.Namespace) -> None:
     if args.prior is not None and not 0 < args.prior <= 1:
         raise UserError(f"--prior {args.prior:g}: give a share above 0, up to 1")
@@ -88,9 +91,14 @@ def run(args: argparse.Namespace) -> None:
             others = against.set_beside(ready, bundle, ranking.decision.choice, *where)
             write_json(out / "route.json", route | {"against": against.facts(*others)})
         words = in_words(route, task.metric)
-        title = f"{route['choice']['name']}, chosen for {task.name}"
+        choice, advised = ranking.decision.choice, ranking.decision.recommended
+        title = f"{route['recommended']['name']}, recommended for {task.name}"
         extras, command = [] if args.classifier else options.extras(args), options.command_line()
-        write_backbone(out, bundle, ranking.decision.choice, title, extras, task.name, words, command)
+        write_backbone(out, bundle, advised, title, extras, task.name, words, command)
+        if choice != advised:
+            (out / CHOICE).mkdir()
+            title = f"{route['choice']['name']}, chosen for {task.name}"
+            write_backbone(out / CHOICE, bundle, choice, title, (), task.name, words, command)
         if args.classifier:
             facts = fit.add_head(args, out, out)
     progress.remove()
@@ -113,16 +121,17 @@ def asked(args: argparse.Namespace) -> "Search":
 
 
 def tell(out: Path, route: dict, scores: str) -> None:
-    """Print what was chosen, what that promises, and where it lies."""
+    """Print what is recommended, what the choice promises, and where both lie."""
     from sdr.route.result import promise
 
-    choice = route["choice"]
+    advised, choice = route["recommended"], route["choice"]
     rows = {
-        "network": choice["name"],
-        "path": choice["path"],
-        "statistics": choice["statistics"],
-        "gain": promise(route),
         "verdict": route["verdict"],
+        "network": advised["name"],
+        "path": advised["path"],
+        "statistics": advised["statistics"],
+        "choice": None if choice == advised else f"{choice['name']}, in {out / CHOICE}",
+        "gain": promise(route),
         "scores": scores,
         "folder": out,
         "to load it": f"timm.create_model('local-dir:{out}', pretrained=True)",

@@ -19,6 +19,10 @@ def write_result(out: Path, bundle: Bundle, task: Labelled, ranking: Ranking, pa
 
     Columns of ranking.csv: rank, subnet, path, cluster_size, prior (share of the task's images in its cluster),
     images (how many it was scored on; 0: not tried), score, gain (over the baseline's on the same images).
+
+    In route.json `subnet`, `path`, `best`, `value` and `images` are of the best sub-nets by the score and of the images that decided
+    between them, where `baseline` and `w0` scored too; `choice` is what is taken of all candidates, with `gain`; `recommended` what
+    the `verdict` says to take.
     """
     groups, tried = bundle.trained.spec.groups, {c.subnet: c for c in ranking.candidates}
     order = [*tried, *(i for i in range(bundle.trained.n_subnets) if i not in tried)]

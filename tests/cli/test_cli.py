@@ -79,25 +79,32 @@ def test_route_chooses_ranks_and_exports(run, tmp_path, method):
         ("--candidates subnets --score logme", "margin", "baseline"),  # no lead is so many standard errors
     ],
 )
-def test_what_is_chosen_is_shown_and_exported(run, tmp_path, workplace, monkeypatch, options, rule, network):
+def test_what_the_verdict_says_is_shown_and_exported_and_the_choice_beside_it(
+    run, tmp_path, workplace, monkeypatch, options, rule, network
+):
     selection = ROUTE.selection.model_copy(update={"rule": rule, "margin": 100.0})
     monkeypatch.setattr("sdr.route.default.ROUTE", ROUTE.model_copy(update={"selection": selection}))
     said = run(f"route --supernet NET --images PICTURES --out mine {options}")
     route = json.loads((tmp_path / "mine/route.json").read_text())
-    choice, gain = route["choice"], route["gain"]
+    choice, advised, gain = route["choice"], route["recommended"], route["gain"]
     assert choice["network"] == network
+    expected = {"take it": network, "try the super-net": "w0"}.get(route["verdict"], "baseline")
+    assert advised["network"] == expected
     shown = dict(re.split(" {2,}", line, maxsplit=1) for line in said.splitlines() if re.search(" {2,}", line))
-    assert shown["network"] == choice["name"] and shown["statistics"] == choice["statistics"]
-    assert shown.get("path") == choice["path"] and shown["verdict"] == route["verdict"]
+    assert shown["network"] == advised["name"] and shown["statistics"] == advised["statistics"]
+    assert shown.get("path") == advised["path"] and shown["verdict"] == route["verdict"]
     assert f"{gain['mean']:+.2f}" in shown["gain"] and f"{gain['low']:+.2f} to {gain['high']:+.2f}" in shown["gain"]
     assert "timm.create_model('local-dir:mine', pretrained=True)" in said
-    card = (tmp_path / "mine/README.md").read_text()
-    assert f"# {choice['name']}".replace("_", r"\_") in card and f"of {choice['statistics']}" in card
-    assert (tmp_path / "mine/samples").is_dir() == (network == "subnet")
+    beside = tmp_path / "mine/choice"  # the choice, where it is not what the verdict says to take
+    assert beside.is_dir() == (choice != advised) == ("choice" in shown)
     bundle, x = open_bundle(workplace / "net", CPU), torch.randn(2, 3, 16, 16)
-    with torch.inference_mode():
-        expected = backbone_of(Choice(choice["kind"], choice["number"]), bundle.trained, bundle.baseline)(x)
-        torch.testing.assert_close(load(tmp_path / "mine")(x), expected, rtol=1e-4, atol=1e-5)
+    for found, folder in ((advised, tmp_path / "mine"), (choice, beside if beside.is_dir() else tmp_path / "mine")):
+        card = (folder / "README.md").read_text()
+        assert f"# {found['name']}".replace("_", r"\_") in card and f"of {found['statistics']}" in card
+        assert (folder / "samples").is_dir() == (found["network"] == "subnet")
+        with torch.inference_mode():
+            own = backbone_of(Choice(found["kind"], found["number"]), bundle.trained, bundle.baseline)(x)
+            torch.testing.assert_close(load(folder)(x), own, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("option", "features"), [("--subnet 3", 16), ("--w0", 24), ("--baseline", 16)])
