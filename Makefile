@@ -34,9 +34,8 @@ endif
 experiments: $(READY)  ## Run a set of experiments: make experiments SET=table3 JOBS=2
 	@$(RUN) tools.experiments "$(SET)" $(if $(JOBS),--jobs $(JOBS))
 
-tables: $(READY)  ## Make the gain and the page of the experiments from their rows
+tables: $(READY)  ## Make gain, verdicts and the page of the experiments from their rows
 	@$(RUN) tools.tables
-	@$(RUN) dvc repro -s experiments_page
 
 table: $(READY)  ## Print the result table of the last run
 	@$(RUN) tools.table

@@ -45,7 +45,6 @@ LONG = (
     "nets/test_supernet.py",
     "stages/test_report_stage.py",
     "detect/test_prepare.py",
-    "stages/test_experiments_page.py",
     "corpus/test_store.py",
     "cli/test_cli.py",
     "dvc/test_committed_run.py",

@@ -1,6 +1,6 @@
 """`dvc repro`, told in a line a stage: which of how many, and how long all the rest may take.
 
-python -m tools.repro            what the report depends on; the experiments' page is not among it
+python -m tools.repro            what the report depends on
 python -m tools.repro ARGS …     whatever `dvc repro` takes
 
 DVC runs within this process and stages write to the same terminal, so errors, Ctrl-C and the exit status are DVC's.

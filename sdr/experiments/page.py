@@ -4,15 +4,34 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from sdr.base.outputs import output_dir
 from sdr.experiments import words
-from sdr.experiments.comparison import Comparison
+from sdr.experiments.comparison import Comparison, read_all
 from sdr.experiments.figures import figure_of
+from sdr.experiments.measured import FOLDER as MEASURED
+from sdr.experiments.sets import FOLDER as SETS
 from sdr.experiments.tables import markdown
 from sdr.report.pictures import write_pictures
 from sdr.report.tables import signed
 from sdr.report.templates import environment, look
 
 HERE = Path(__file__).parent
+
+
+def write_page(sets: Path = SETS, measured: Path = MEASURED, out: Path = Path("report-experiments")) -> str:
+    """Set the rows of all experiments beside the paper's: `index.html`, `tables.md` and figures in a folder, whole or not at all.
+
+    Returns:
+        what was written, in words.
+
+    Raises:
+        UserError: a set or a table is not valid.
+    """
+    found = read_all(sets, measured)
+    with output_dir(out) as folder:
+        write_experiments(found, folder)
+    with_results = sum(one.measured for one in found)
+    return f"experiments: {with_results} of {len(found)} sets have results, {out / 'index.html'} (open it in a browser)"
 
 
 def write_experiments(sets: list[Comparison], folder: Path) -> None:

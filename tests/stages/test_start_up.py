@@ -9,7 +9,6 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "torchvision", "timm", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib", "faiss", "dvc", "rich"}
 # What the programs that run no network load of these.
 LIGHT = {
-    "experiments_page": {"matplotlib", "scipy"},
     "manifest": set(),
     "manifest_corpus": set(),
     "manifest_detection": set(),

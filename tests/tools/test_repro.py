@@ -17,7 +17,7 @@ PIPELINE = """stages:
   prepare: {cmd: "cat source > data; echo prepared", deps: [source], outs: [data]}
   route: {foreach: [a, b], do: {cmd: "cat data > ${item}", deps: [data], outs: ["${item}"]}}
   report: {cmd: "cat a b > page; CODE", deps: [a, b], outs: [page]}
-  experiments_page: {cmd: "echo > other", outs: [other]}
+  elsewhere: {cmd: "echo > other", outs: [other]}
 """
 
 
@@ -87,7 +87,7 @@ def test_with_dvc_itself(repository):
     assert [line.partition(",")[0] for line in lines] == ["[1/4] prepare", "prepared"] + [
         f"[{number}/4] {stage}" for number, stage in ((2, "route@a"), (3, "route@b"), (4, "report"))
     ]
-    assert not (repository / "other").exists()  # the experiments' page was not asked for
+    assert not (repository / "other").exists()  # the report does not need it
     assert repro(repository).stdout == "4 stages are up to date\n"
     (repository / "dvc.yaml").write_text(PIPELINE.replace("CODE", "echo broken >&2; exit 3"))
     failed = repro(repository)
