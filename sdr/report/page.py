@@ -50,6 +50,7 @@ def page(run: Run, cost: Cost, pictures: dict[str, dict[str, str]]) -> str:
         mean=tables.mean(list(scores.values())) if scores else None,
         separated=[task.name for task in run.tasks if tables.separated(task)],
         at_edge=facts.at_edge(run),
+        surely_better={row["task"]: row["low"] > 0 for row in differences(run)},
         beside={task.name: beside(task) for task in run.tasks},
         others=others,
         others_mean=tables.mean(list(others.values())) if others else None,

@@ -313,3 +313,16 @@ def test_a_w0_that_was_never_trained_is_nowhere_scored(tmp_path):
     text = (tmp_path / "report/index.html").read_text(encoding="utf-8")
     assert "<sub>0</sub>" not in section(text, "result") and "W_0 +" not in text and "W_0 −" not in text
     assert "nan" not in section(text, "routing").lower()
+
+
+def test_a_gain_is_marked_only_where_its_interval_is_above_zero(tmp_path):
+    artifacts = write_artifacts(tmp_path, TASKS[:2], 4)
+    for name, lead in zip(TASKS, (3.0, 9.0), strict=False):  # intervals reach about 3.5 points down
+        base = json.loads((artifacts / f"eval/baseline/{name}.json").read_text())["networks"]["baseline"]
+        file = artifacts / f"eval/sdr/{name}.json"
+        found = json.loads(file.read_text())
+        interval = [end + lead for end in base["linear_interval"]]
+        found["networks"]["sdr"] |= {"linear": base["linear"] + lead, "linear_interval": interval}
+        file.write_text(json.dumps(found))
+    text = page(read_run(artifacts, TASKS[:2], 4, 0), COST, pictures={})
+    assert re.findall(r'class="number gain up"[^>]*>([^<]*)<', text) == ["+9.00"]
