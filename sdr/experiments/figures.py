@@ -66,6 +66,7 @@ def _curves(found: Comparison) -> Drawing:
     ]
     return Drawing(
         found.name,
+        "Linear and kNN by compute",
         "Linear and kNN by compute: " + "; ".join(said),
         "Multiply-adds of training, counted, on a logarithmic axis: of SDR its baseline’s are among them. Marks: mean over tasks and "
         "seeds; lines: its 95 % interval over the seeds by t; faint dots: single seeds. Both curves are of the same seeds, whose "

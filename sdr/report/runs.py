@@ -15,9 +15,18 @@ PARTS = {  # of the pipeline → its stages, in their order; the report itself i
         "manifest_detection",
         "prepare_detection",
     ),
-    "training": ("pretrain", "extract", "cluster", "train_sdr", "calibrate"),
+    "training": ("pretrain", "extract", "cluster", "train_sdr", "calibrate", "adapt"),
     "routing": ("route", "route_detection"),
-    "evaluation": ("backbone", "prune", "evaluate", "evaluate_routed", "check_scores", "finetune", "finetune_routed"),
+    "evaluation": (
+        "backbone",
+        "prune",
+        "evaluate",
+        "evaluate_routed",
+        "evaluate_adapted",
+        "check_scores",
+        "finetune",
+        "finetune_routed",
+    ),
 }
 PART_OF = {stage: part for part, stages in PARTS.items() for stage in stages}
 
