@@ -12,104 +12,53 @@ import torch
 
 from sdr.base.errors import UserError
 from sdr.base.ranks import equal_rows, gather, own_rows
+from tests.base import ranked
 from tests.route.toys import make_trained
-
-ROOT = Path(__file__).parents[2]
-PROGRAM = """
-import json, os, sys
-from ipaddress import ip_address
-from pathlib import Path
-import numpy as np
-import psutil
-import torch
-from sdr.base.errors import program
-from sdr.nets.embed import embed
-from sdr.base.ranks import any_of, from_first, gather, mean, own_rows, rank, world
-from sdr.route.trained import TrainedSdr
-from sdr.route.tree import Embedder
-from sdr.base.checkpoint import Checkpoints
-from sdr.base.ranks import pick_device
-from sdr.base.ranks import in_processes
-from sdr.train.loop import train
-from tests.route.toys import SHOW, pictures
 from tests.train import toys
 
-@program
-def main(what, folder):
-    in_processes()
-    device = pick_device(several=True)
-    found = {"simsiam": training(device, "simsiam", what == "dies")}
-    if what == "all":
-        agree()
-        found["open to others"], found["ports"] = listening()
-        found |= {"byol": training(device, "byol"), "simclr": training(device, "simclr"), "frozen": frozen(device, Path(folder)), "world": world()}
-    print(json.dumps(found))
-
-def training(device, method, dies=False):
-    optimization = toys.LARS if method == "byol" else toys.SGD.model_copy(update={"lr": 0.002 if method == "simclr" else 0.1})
-    data = toys.Noise()
-    if dies and rank() == 1:
-        data.read = lambda indices, read=data.read, left=iter(range(6)): (next(left, None) is None and os._exit(9)) or read(indices)
-    checkpoints = Checkpoints(method, {}, seconds=0.0 if dies else 60.0)
-    job = toys.sdr_job(toys.common(method=method), optimization=optimization)
-    network, history, cost = train(job, data, checkpoints, device)
-    state = {k: v.double().sum().item() for k, v in network.state_dict().items()}
-    return {"history": history, "processes": cost["processes"], "state": state, "batches": 10**9 - data.fuse}
-
-def frozen(device, folder):
-    trained = TrainedSdr(folder / "sdrnet", folder / "calibration", device)
-    images = pictures(7)
-    embedder = Embedder(trained, images, SHOW, device, share=True)
-    tree = {number: features.tolist() for number, features in embedder(range(4), np.arange(7))}
-    alone, few = (embed(trained.subnet(3), x, SHOW, device).tolist() for x in (images, images[:1]))
-    return {"tree": tree, "alone": alone, "few": few, "cost": embedder.cost}
-
-def listening():
-    # whether any process, the launcher too, listens where other machines reach it; at how many places these do
-    here = psutil.Process()
-    ports = [each for process in (here, here.parent()) for each in process.net_connections("inet") if each.status == "LISTEN"]
-    return any_of(any(not ip_address(each.laddr.ip).is_loopback for each in ports)), len(ports)
-
-def agree():
-    rows = np.arange(10, dtype=np.int64).reshape(5, 2)
-    assert (gather(rows[own_rows(5)], 5) == rows).all()
-    assert float(mean(torch.tensor(float(rank())))) == (world() - 1) / 2
-    assert any_of(rank() == world() - 1) and not any_of(False)
-    assert from_first({"rank": rank()}) == {"rank": 0}
-
-main(*sys.argv[1:])
-"""
+ROOT = Path(__file__).parents[2]
 
 
-def start(folder: Path, processes: int, what: str, scratch: str) -> subprocess.CompletedProcess:
-    (folder / "ranked.py").write_text(PROGRAM)
-    (folder / "params.yaml").write_text(f"processes: {processes}\n")
+def start(folder: Path, what: str) -> subprocess.CompletedProcess:
+    """Two processes of the program."""
+    (folder / "params.yaml").write_text("processes: 2\n")
     env = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "DVC_STAGE")}
-    env |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "SDR_SCRATCH": str(folder / scratch), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ranked", what, str(folder / "net")]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400)
-
-
-def answer(done: subprocess.CompletedProcess) -> dict:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    env |= {"PYTHONPATH": str(ROOT), "SDR_SCRATCH": str(folder / "scratch"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", ranked.__name__, what, str(folder / "net")]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=1800)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory) -> dict[int, dict]:
-    """What one process and two found."""
+def died(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """Two processes of which one died, and the folder that they left."""
     folder = tmp_path_factory.mktemp("ranks")
+    return folder, start(folder, "dies")
+
+
+@pytest.fixture(scope="module")
+def found(died, tmp_path_factory) -> tuple[dict, dict]:
+    """What one process (this) and two found; the two began where the two before had been left."""
+    folder, _ = died
+    checkpoints = [*(folder / "scratch/training").glob("simsiam-*/step-*.ckpt")]
+    assert checkpoints  # else nothing goes on
     make_trained(folder / "net", 4, "common")
-    return {n: answer(start(folder, n, "all", str(n))) for n in (1, 2)}
+    done = start(folder, "all")
+    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDR_SCRATCH", str(tmp_path_factory.mktemp("alone")))
+        one = {method: ranked.training(toys.CPU, method) for method in ranked.METHODS}
+        one |= {"frozen": ranked.frozen(toys.CPU, folder / "net"), "contrast": ranked.contrast()}
+    return one, json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("method", ["simsiam", "byol", "simclr"])
 def test_the_loss_curve_does_not_depend_on_the_number_of_processes(found, method):
-    """20 steps of W_0 and sub-nets at the same global batch; rounding grows along the way, so: 2e-3 of losses near 1
+    """10 steps of W_0 and sub-nets at the same global batch; rounding grows along the way, so: 2e-3 of losses near 1
     (SimSiam), 2 (SimCLR) or 4 (BYOL), where another batch or other views would move them by 0.1."""
-    one, several = found[1][method], found[2][method]
+    one, several = (run[method] for run in found)
     assert (one["processes"], several["processes"]) == (1, 2)
-    assert [row["network"] for row in one["history"]] == [row["network"] for row in several["history"]]
+    networks = [row["network"] for row in one["history"]]
+    assert networks == [row["network"] for row in several["history"]] and len({*networks}) > 2
     for name in ("loss", "ssl", "distill"):
         a, b = (np.array([row[name] for row in run["history"]]) for run in (one, several))
         np.testing.assert_allclose(a, b, atol=2e-3, rtol=1e-3)
@@ -118,7 +67,7 @@ def test_the_loss_curve_does_not_depend_on_the_number_of_processes(found, method
 
 def test_features_do_not_depend_on_the_number_of_processes(found):
     """Shared out, one image to most and none to some; the multiply-adds add up to the same."""
-    one, several = found[1]["frozen"], found[2]["frozen"]
+    one, several = (run["frozen"] for run in found)
     assert one["cost"] == several["cost"] and one["cost"]["forwards"] == 28
     for name in ("alone", "few"):
         np.testing.assert_allclose(one[name], several[name], rtol=1e-4, atol=1e-5)
@@ -127,21 +76,27 @@ def test_features_do_not_depend_on_the_number_of_processes(found):
         np.testing.assert_allclose(features, several["tree"][number], rtol=1e-4, atol=1e-5)
 
 
-def test_a_process_that_dies_ends_all_and_leaves_a_checkpoint(found, tmp_path):
-    done = start(tmp_path, 2, "dies", "scratch")
+def test_contrasts_are_those_of_one_process_with_all_images(found):
+    """The mean over the processes of SimCLR's losses, and DDP's mean of the gradients, with three images each."""
+    one, several = (run["contrast"] for run in found)
+    assert one["loss"] == pytest.approx(several["loss"])
+    np.testing.assert_allclose(one["gradient"], several["gradient"], rtol=1e-7, atol=1e-9)
+
+
+def test_a_process_that_dies_ends_all_and_leaves_a_checkpoint(died, found):
+    _, done = died
     assert done.returncode == 1
     assert (
         "error: process 1 of 2 ended with status 9" in done.stderr and "goes on from its last checkpoint" in done.stderr
     )
-    assert [*(tmp_path / "scratch/training").glob("simsiam-*/step-*.ckpt")]
-    rest, whole = answer(start(tmp_path, 2, "goes on", "scratch"))["simsiam"], found[2]["simsiam"]
-    assert rest["batches"] < 20  # it went on
+    rest, whole = found[1]["rest"], found[1]["simsiam"]
+    assert rest["batches"] < 10  # it went on
     assert rest["history"] == whole["history"] and rest["state"] == whole["state"]
 
 
 def test_nobody_listens_where_other_machines_reach_it(found):
-    assert found[2]["ports"] > 0  # they talk over the loopback interface
-    assert not found[2]["open to others"]
+    assert found[1]["ports"] > 0  # they talk over the loopback interface
+    assert not found[1]["open to others"]
 
 
 def test_a_stage_for_one_process_refuses_several(monkeypatch):

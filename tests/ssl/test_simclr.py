@@ -1,11 +1,9 @@
-"""NT-Xent against the formula written as loops, and against lightly's; it is the same for one process and for two."""
+"""NT-Xent against the formula written as loops, and against lightly's; for several processes see test_ranks.py."""
 
 import math
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,45 +76,6 @@ def test_there_is_no_predictor():
     z, p, t = network(torch.randn(3, 3, 16, 16))
     assert p is z and torch.equal(t, z) and not t.requires_grad
     assert not [name for name, _ in network.named_parameters() if "predictor" in name]
-
-
-def losses(layer: torch.nn.Module, mine: slice) -> torch.Tensor:
-    """Both losses of these of six images, through a layer."""
-    x1, x2 = (x.detach() for x in views(3, 6))
-    teacher = torch.tanh(x1[mine] @ torch.ones(7, 4, dtype=torch.float64).cumsum(0))
-    z1, z2 = layer(torch.cat([x1[mine], x2[mine]])).chunk(2)
-    return nt_xent(z1, z2, 0.3) + find(z2, teacher, 0.3)
-
-
-def linear() -> torch.nn.Module:
-    layer = torch.nn.Linear(7, 4, bias=False).double()
-    layer.weight.data = torch.arange(28, dtype=torch.float64).view(4, 7).sin() + 1
-    return layer
-
-
-def _process(rank: int, store: str) -> None:
-    import os
-
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2"}
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-    layer = torch.nn.parallel.DistributedDataParallel(linear())
-    loss = losses(layer, slice(3 * rank, 3 * rank + 3))
-    loss.backward()
-    torch.save((loss.detach(), layer.module.weight.grad), f"{store}.{rank}")
-    dist.destroy_process_group()
-
-
-def test_two_processes_are_one_with_all_images(tmp_path):
-    """The mean over the processes of the loss, and DDP's mean of the gradients, with three images each."""
-    alone = linear()
-    loss = losses(alone, slice(6))
-    loss.backward()
-    mp.start_processes(_process, (str(tmp_path / "store"),), nprocs=2, start_method="spawn")
-    found = [torch.load(tmp_path / f"store.{rank}", weights_only=True) for rank in (0, 1)]
-    torch.testing.assert_close((found[0][0] + found[1][0]) / 2, loss.detach())
-    for _, gradient in found:
-        torch.testing.assert_close(gradient, alone.weight.grad)
 
 
 @pytest.mark.parametrize("temperature", [0, 0.0, -1.0])
