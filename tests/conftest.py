@@ -1,32 +1,38 @@
 """Whatever a developer's shell sets, tests see the same: no stage of DVC, one thread, no color. The longest files start first."""
 
 import os
+import random
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small tensors, and often few cores
+# A test is right or wrong, however busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 LONG = (
     "dvc/test_pipeline.py",
     "dvc/test_experiments.py",
     "base/test_ranks.py",
     "dvc/test_dvc_yaml.py",
-    "train/test_survival.py",
-    "train/test_loop.py",
     "sources/test_builtin.py",
     "experiments/test_miniature.py",
+    "train/test_survival.py",
+    "train/test_loop.py",
     "export/test_timm_alone.py",
-    "dvc/test_remotes.py",
-    "dvc/test_run_cache.py",
-    "experiments/test_overrides.py",
     "tools/test_dry_run.py",
-    "stages/test_arguments.py",
     "experiments/test_sets.py",
     "export/test_portable.py",
+    "dvc/test_remotes.py",
     "train/test_warm_start.py",
     "stages/test_start_up.py",
     "tools/test_check.py",
+    "dvc/test_run_cache.py",
+    "experiments/test_overrides.py",
+    "stages/test_arguments.py",
     "ssl/test_simclr.py",
     "report/test_page.py",
     "route/test_search.py",
@@ -48,6 +54,13 @@ LONG = (
     "corpus/test_store.py",
     "cli/test_cli.py",
     "dvc/test_committed_run.py",
+    "detect/test_halving.py",
+    "cluster/test_prototypes.py",
+    "route/test_transferability.py",
+    "sources/test_corpus.py",
+    "detect/test_own_sets.py",
+    "corpus/test_records.py",
+    "experiments/test_routing_noise.py",
 )
 """Files of more than some seconds of a core, the longest first: so the cores end together. Tests of all others are `quick`."""
 
@@ -63,6 +76,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch):
+    """No settings of a developer's shell; and what a test draws does not hang on the tests before it."""
+    random.seed(0)
+    if numpy := sys.modules.get("numpy"):  # libraries are not loaded for this alone
+        numpy.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
     for name in list(os.environ):
         if name.startswith(("DVC_", "SDR_")):
             monkeypatch.delenv(name)

@@ -415,7 +415,7 @@ def test_a_really_full_and_a_really_read_only_disk(tmp_path):
         "rm -r disk/a; mount -o remount,ro disk",
     ]
     command = [*UNSHARE, sys.executable, "-c", MOUNTED, *commands]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     names = [f"step-{step:08d}.ckpt" for step in range(20)]
     assert done.stdout.splitlines() == [
@@ -464,7 +464,7 @@ print(reached, in_flight)
 
 
 def test_killed_in_the_middle_of_a_save_the_state_before_is_there(tmp_path):
-    done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     reached, in_flight = map(int, done.stdout.split())
     assert reached > 0 and in_flight > 0  # some of the kills did hit a save

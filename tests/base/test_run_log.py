@@ -45,7 +45,7 @@ def test_every_end_is_a_line(tmp_path, body, status, exit_status):
         (row,) = csv.DictReader(file)
     assert (row["stage"], row["status"]) == ("route@digits", status)
     assert before <= datetime.strptime(row["started"], "%Y-%m-%dT%H:%M:%S%z") <= datetime.now(UTC)
-    assert 0.3 <= float(row["seconds"]) <= 60  # what comes before `main` counts: imports take seconds
+    assert 0.3 <= float(row["seconds"]) <= 600  # what comes before `main` counts: imports take seconds
 
 
 @pytest.mark.parametrize("environment", [{"DVC_STAGE": None}, {"RANK": "1"}])

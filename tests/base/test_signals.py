@@ -118,5 +118,5 @@ with deferred_signals():
     print("the step ended", flush=True)
 print("not reached")
 """
-    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert process.returncode == -signal.SIGTERM and process.stdout == "the step ended\n"

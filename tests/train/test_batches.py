@@ -98,7 +98,7 @@ class Counted(Noise):
 
     def wait(self, n: int) -> None:
         for _ in range(n):
-            assert self.made.acquire(timeout=30)
+            assert self.made.acquire(timeout=300)
 
 
 def test_the_next_batches_are_made_meanwhile():
