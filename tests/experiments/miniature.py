@@ -70,7 +70,7 @@ class Miniature:
             for name in ("splits", "dvc.yaml"):
                 (folder / name).symlink_to(ROOT / name)
             params = changed(experiment.changes, experiment.profile)
-            (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+            (folder / "params.yaml").write_text(yaml.dump(params, Dumper=yaml.CSafeDumper, sort_keys=False))
             stages = all_stages(folder)
             reached: set[str] = set()
             for target in targets(experiment, TASKS):

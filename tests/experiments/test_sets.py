@@ -3,18 +3,17 @@
 import copy
 import re
 import subprocess
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 
 import pytest
 import yaml
-from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from sdr.base.errors import UserError
 from sdr.base.params import load
 from sdr.base.profiles import merged
-from sdr.experiments.overrides import overrides
+from sdr.experiments.overrides import check
 from sdr.experiments.sets import (
     OWN,
     Experiment,
@@ -149,18 +148,25 @@ def test_a_committed_set_has_three_seeds_and_says_what_it_asks(found):
 
 @pytest.mark.parametrize(("found", "row"), ROWS)
 def test_a_committed_row_changes_what_there_is_into_what_is_allowed(found, row, tmp_path, monkeypatch):
-    """As DVC changes params.yaml; test_overrides.py holds that against what is meant."""
-    text = (ROOT / "params.yaml").read_text()
-    profile = merged(text, found.profile, folder=ROOT / "profiles") if found.profile else text
+    """That DVC makes the same of params.yaml, test_overrides.py says of every row."""
+    params = copy.deepcopy(of_profile(found.profile))
     for name, value in row.set.items():
-        assert value_of(YAML(typ="safe").load(profile), name) != value, f"{name} has this value in params.yaml"
-    (tmp_path / "params.yaml").write_text(text)
-    monkeypatch.chdir(ROOT)  # profiles
-    options = overrides(experiment_of(found, row, found.seeds[0]), text)
-    apply_overrides(str(tmp_path / "params.yaml"), options[1::2])
+        assert value_of(params, name) != value, f"{name} has this value in params.yaml"
+    for name, value in experiment_of(found, row, found.seeds[0]).changes.items():
+        check(params, name)
+        section, _, last = name.rpartition(".")
+        (value_of(params, section) if section else params)[last] = value
+    (tmp_path / "params.yaml").write_text(yaml.dump(params, Dumper=yaml.CSafeDumper))
     monkeypatch.chdir(tmp_path)
     assert [*unknown(), *wrong()] == []
     assert row.of in OWN or row.of in load(pruned=dict)["pruned"]
+
+
+@cache
+def of_profile(name: str) -> dict:
+    """The parameters of a profile, "" for params.yaml alone."""
+    text = (ROOT / "params.yaml").read_text()
+    return YAML(typ="safe").load(merged(text, name, folder=ROOT / "profiles") if name else text)
 
 
 def value_of(params, name):

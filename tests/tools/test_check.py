@@ -19,7 +19,7 @@ def check(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(params: dict | str) -> str:
-        text = params if isinstance(params, str) else yaml.safe_dump(params)
+        text = params if isinstance(params, str) else yaml.dump(params, Dumper=yaml.CSafeDumper)
         (tmp_path / "params.yaml").write_text(text)
         try:
             main()
