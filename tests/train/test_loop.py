@@ -52,7 +52,8 @@ def run(job, name="x", data=None, seconds=60.0):
     ],
 )
 def test_same_job_same_bits_and_another_seed_others(shared, change):
-    results = [weights(run(sdr_job(common(s, **shared), **change), f"x{i}")[0]) for i, s in enumerate([0, 0, 1])]
+    jobs = [sdr_job(common(seed, **shared), epochs=2.0, **change) for seed in (0, 0, 1)]
+    results = [weights(run(job, f"x{i}")[0]) for i, job in enumerate(jobs)]
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
 
@@ -78,17 +79,25 @@ def test_rows_are_live_while_it_runs(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("shared", [{}, BYOL])
+@pytest.fixture(scope="module", params=[{}, BYOL], ids=["simsiam", "byol"])
+def whole(request, tmp_path_factory):
+    """A job, and the weights and the history of its training that nothing interrupted."""
+    job = sdr_job(common(**request.param))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDR_SCRATCH", str(tmp_path_factory.mktemp("whole")))
+        network, history, _ = run(job)
+    return job, weights(network), history
+
+
 @pytest.mark.parametrize("stop", [3, 9, 17])
-def test_an_interrupted_training_goes_on_to_the_same_bits(stop, shared, tmp_path):
-    job = sdr_job(common(**shared))
-    whole, history, _ = run(job, "whole")
+def test_an_interrupted_training_goes_on_to_the_same_bits(stop, whole, tmp_path):
+    job, bits, history = whole
     with pytest.raises(KeyboardInterrupt):
         run(job, "part", Noise(fuse=stop), seconds=0.0)
     rest = Noise()
     resumed, same, _ = run(job, "part", rest)
     assert 10**9 - rest.fuse == 20 - stop  # it did not start anew
-    assert torch.equal(weights(whole), weights(resumed)) and history == same
+    assert torch.equal(bits, weights(resumed)) and history == same
     steps = [int(line.split(",")[0]) for line in (tmp_path / "live" / "train_sdr.csv").read_text().splitlines()[1:]]
     assert steps == list(range(20))
 
@@ -104,13 +113,14 @@ def test_a_signal_ends_it_after_the_step_with_a_checkpoint_of_that_step():
     try:
         checkpoints = Checkpoints("t", {"name": "x"})
         with pytest.raises(KeyboardInterrupt):
-            train(sdr_job(), _OnMain(Signal()), checkpoints, toys.CPU)
+            train(sdr_job(epochs=2.0), _OnMain(Signal()), checkpoints, toys.CPU)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert checkpoints.last is not None
     again = Noise()
-    resumed, history, _ = run(sdr_job(), "x", again)
-    assert 10**9 - again.fuse < 20 and torch.equal(weights(resumed), weights(run(sdr_job(), "whole")[0]))
+    resumed, _, _ = run(sdr_job(epochs=2.0), "x", again)
+    assert 10**9 - again.fuse < 10
+    assert torch.equal(weights(resumed), weights(run(sdr_job(epochs=2.0), "whole")[0]))
 
 
 class _OnMain:
@@ -186,7 +196,7 @@ def test_parts_of_a_batch_follow_one_another(monkeypatch):
         return forward(self, x)
 
     monkeypatch.setattr(step.SimSiam, "forward", seen)
-    run(sdr_job(common(compute=compute(accumulate=2))))
+    run(sdr_job(common(compute=compute(accumulate=2)), epochs=1.0))
     assert threads == {threading.get_ident()}
 
 
