@@ -15,8 +15,8 @@ repro: $(READY)  ## Set up, run what is not up to date, print the result table
 	@$(RUN) tools.repro
 	@$(RUN) tools.table
 
-init: $(READY)  ## Set up for your own pictures: make init IMAGES=FOLDER TASKS=FOLDER PROFILE=gpu
-	@$(RUN) sdr init --images "$(IMAGES)" $(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(FORCE),--force)
+init: $(READY)  ## Set up for your own pictures: make init IMAGES=FOLDER TASKS=FOLDER PROFILE=gpu FROM=timm:NAME
+	@$(RUN) sdr init --images "$(IMAGES)" $(if $(TASKS),--tasks "$(TASKS)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(FROM),--from "$(FROM)") $(if $(FORCE),--force)
 
 test: lint  ## Set up, lint and run the tests, a file a core; ARGS="-m quick" leaves out the long files
 	@$(RUN) pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from sdr.base.checkpoint import Checkpoints
 from sdr.base.errors import program
 from sdr.base.names import no_entry
-from sdr.base.outputs import output_dir, write_csv, write_json
+from sdr.base.outputs import output_dir, sha256, write_csv, write_json
 from sdr.base.params import load
 from sdr.base.ranks import in_processes, pick_device, rank
 from sdr.corpus.parts import Part, part_rows
@@ -20,7 +20,9 @@ from sdr.corpus.store import ImageStore
 from sdr.nets.calibrate import calibrate, sample
 from sdr.nets.embed import Embedding, evaluation_view
 from sdr.nets.folder import save_resnet
+from sdr.nets.start import RANDOM, WHERE
 from sdr.ssl.folder import save_network
+from sdr.ssl.start import load_start
 from sdr.train.cost import network_of, training_macs
 from sdr.train.jobs import COMMON, Common, baseline
 from sdr.train.loop import train
@@ -45,17 +47,23 @@ def main() -> None:
     corpus = ImageStore.open("artifacts/data")
     rows = part_rows(corpus.domains, params["split"], params["pretrain"].part)
     data = Part(corpus, rows)
-    job = baseline(params["pretrain"], common, len(data), len(corpus))
+    init, start = params["pretrain"].init, None
+    if init != RANDOM:
+        start = load_start(WHERE, common.method, common.backbone.single(), common.heads, common.seed, device)
+    job = baseline(params["pretrain"], common, len(data), len(corpus), start)
     which = {"data": corpus.meta["fingerprint"], "images": hashlib.sha256(rows.tobytes()).hexdigest()}
+    if start:
+        which["start"] = sha256(WHERE / "model.safetensors")
     facts = {"params": asdict(common) | {"pretrain": params["pretrain"], "probe": params["probe"]}} | which
     checkpoints = Checkpoints("pretrain", facts | {"device": device.type})
     probe = Probe(params["probe"], job, data)
-    network, history, cost = train(job, data, checkpoints, device, probe=probe)
+    network, history, cost = train(job, data, checkpoints, device, start and start.network, probe=probe)
     images = data.read(sample(np.arange(len(data)), params["calibrate__images"], common.seed))
     calibrate(network.backbone, evaluation_view(images, params["embed"].side, device))
     with output_dir("artifacts/baseline") as out:
         shape = network_of(common.method, job.spec, job.spec.supernet_widths, common.heads)
         facts = {"steps": job.schedule.steps, "macs": training_macs(shape, common.views.side)}
+        facts |= {"init": init, "head_steps": job.head_steps} if start else {}
         save_network(out, network, job.spec, common.heads, **facts)
         write_csv(out / "history.csv", history)
         write_rows(out / "probe.csv", probe.rows)

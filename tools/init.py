@@ -13,6 +13,7 @@ from sdr.base.profiles import merged, profile_names
 from sdr.corpus.location import CORPUS, LOCAL, TASKS
 from sdr.sources.look import Look, look
 from tools.init_params import MARK, is_untouched, lean
+from tools.init_start import starting_from
 from tools.init_tasks import Found, find_tasks
 from tools.use_profile import DEFAULT, PARAMS, committed_default, holds_own_changes, own_default
 
@@ -21,7 +22,9 @@ FEW = 1000
 MOST_UNREAD = 0.01  # share of files that are no pictures: data.max_bad_fraction
 
 
-def init(images: Path, tasks: Path | None, profile: str, force: bool, measure: bool = True) -> None:
+def init(
+    images: Path, tasks: Path | None, profile: str, force: bool, measure: bool = True, start: str | None = None
+) -> None:
     """Do it, in the root of a clone.
 
     Args:
@@ -30,11 +33,14 @@ def init(images: Path, tasks: Path | None, profile: str, force: bool, measure: b
         profile: of profiles/, or "default".
         force: overwrite files that were changed by hand.
         measure: whether to try the pipeline, which takes some seconds.
+        start: the network to start from, for `pretrain.init`.
 
     Raises:
         UserError: the folders cannot be used, or a changed file would be overwritten; nothing is written then.
     """
     default = _default(profile, force)
+    if start:
+        default = starting_from(start, default)
     seen, (root, found) = look(images), find_tasks(tasks) if tasks else (None, [])
     print(f"{'pictures:':<10} {seen.in_words()}")
     for task in found:

@@ -1,6 +1,7 @@
 """Take note of changed files of the corpus, of tasks and detection sets: makes anew the manifests that they no longer match.
 
-python -m tools.refresh              looks at all: names, sizes and times of change; what looks changed is read
+python -m tools.refresh              looks at all: names, sizes and times of change; what looks changed is read; and at the folder
+                                     that `pretrain.init` may name
 python -m tools.refresh NAME …       looks at these; the corpus is called `corpus`
 python -m tools.refresh --rehash NAME …   reads all files of these again, even if they look unchanged
 """
@@ -18,6 +19,7 @@ from sdr.base.params import load
 from sdr.corpus import location
 from sdr.detect import files as detection_files
 from sdr.detect.sets import DetectionSpec
+from sdr.nets.start import RANDOM, WHERE, files_of, folder_of, taken
 from sdr.sources import corpus_files, manifest
 from sdr.sources.watched import CORPUS, Section, Watched, indices, manifest_path, stage_of, take
 from sdr.tasks import files as task_files
@@ -40,8 +42,8 @@ def main() -> None:
         for index in (index for entry in chosen for index in indices(*entry)):
             index.unlink()
     stale = list(chosen) if args.rehash else outdated(chosen)
-    if stale:
-        targets = [stage_of(*entry) for entry in stale]
+    targets = [stage_of(*entry) for entry in stale] + ["start"] * (not args.names and start_differs())
+    if targets:
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", *targets]
         sys.exit(subprocess.run(command).returncode)
 
@@ -59,6 +61,29 @@ def everything() -> dict[Entry, Look]:
             check_name(section, name)
             found[section, name] = partial(look, name, spec)
     return found
+
+
+def start_differs() -> bool:
+    """Whether `pretrain.init` names a folder that holds, or an entry that says, another network than was taken; nothing is said of one that is not
+    on this machine, nor of another parameter than it was taken by, which DVC sees.
+
+    Raises:
+        UserError: params.yaml is not as it should be.
+    """
+    params = load(pretrain__init=str, compare=dict)
+    init, facts = params["pretrain__init"], taken()
+    if init == RANDOM or facts.get("init") != init:
+        return False
+    try:
+        folder = folder_of(init, params["compare"])
+    except UserError as error:
+        print(f"start: not compared: {error}")
+        return False
+    entry = params["compare"].get(init)
+    differs = entry != facts.get("entry") or (folder is not None and files_of(folder) != facts["files"])
+    if differs:
+        print(f"start: {init} is another network than {WHERE} was made of")
+    return differs
 
 
 def choose(entries: dict[Entry, Look], names: list[str]) -> dict[Entry, Look]:

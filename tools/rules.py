@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt
@@ -16,11 +18,13 @@ from sdr.detect.params import Detector
 from sdr.detect.sets import DetectionSpec
 from sdr.evaluate.knn import Knn
 from sdr.evaluate.linear import Linear
+from sdr.nets.adopt import check_same
 from sdr.nets.backbone import Backbone
 from sdr.nets.calibrate import Calibration
 from sdr.nets.embed import Embedding
 from sdr.nets.heads import Heads
 from sdr.nets.paths import check_n_subnets
+from sdr.nets.start import RANDOM, folder_of, taken
 from sdr.report.run import RAW
 from sdr.route.search import Search
 from sdr.sources.corpus import Data
@@ -119,11 +123,36 @@ def wrong() -> Iterable[str]:
     if {"route", "calibrate"} <= right.keys() and right["route"].method == "tree":
         if right["calibrate"].source != "common":
             yield "params.yaml: route.method: `tree` needs calibrate.source: common"
+    yield from start(right)
     if "n_subnets" in right and "backbone" in right:
         try:
             check_n_subnets(right["n_subnets"], right["backbone"].n_paths)
         except UserError as error:
             yield str(error)
+
+
+def start(right: dict[str, Any]) -> Iterable[str]:
+    """What is said of the network that `pretrain.init` names: whether there is one, and of the shape that `backbone` has.
+
+    Nothing is downloaded. A folder that is not on this machine is no matter where the network was taken from it already.
+    """
+    if not {"pretrain", "compare", "backbone", "seed"} <= right.keys() or right["pretrain"].init == RANDOM:
+        return
+    from sdr.compare.start import open_start
+
+    init, spec = right["pretrain"].init, right["backbone"]
+    try:
+        folder_of(init, right["compare"])
+    except UserError as error:
+        if taken().get("init") != init:
+            yield str(error)
+        return
+    try:
+        with TemporaryDirectory() as folder:
+            found = open_start(init, right["compare"], spec.groups, right["seed"], Path(folder), weights=False)
+        check_same(found.spec, spec, init)
+    except UserError as error:
+        yield str(error)
 
 
 def names(right: dict[str, Any]) -> Iterable[str]:

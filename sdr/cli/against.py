@@ -1,12 +1,11 @@
 """`sdr route --against`: ready backbones beside the choice, on the pictures that it was made for."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdr.base.errors import UserError
-from sdr.cli.checks import check_backbone
+from sdr.cli.checks import check_ready
 
 if TYPE_CHECKING:  # imports that take seconds
     import torch
@@ -19,28 +18,51 @@ if TYPE_CHECKING:  # imports that take seconds
 
 OPTION = "--against"
 HELP = "ready backbones to set beside the choice: timm:NAME, or folders that timm loads"
-_PIXELS = 32  # side of raw pixels
+PIXELS = "raw pixels"
+_SIDE = 32  # of raw pixels
 
 
 def check_against(names: Sequence[str]) -> None:
-    """Raise UserError unless each is `timm:NAME` or a folder that timm can load; timm is not asked for the name yet."""
+    """Raise UserError unless each can be a network, see `check_ready`."""
     for name in names:
-        if not name.startswith("timm:"):
-            check_backbone(Path(name), OPTION)
-        elif not name.removeprefix("timm:").replace(".", "").replace("_", "").isalnum():
-            raise UserError(f"{OPTION} {name}: no name of a network of timm's; `timm.list_models()` lists them")
+        check_ready(name, OPTION)
 
 
 def open_all(names: Sequence[str], folder: Path, device: "torch.device") -> dict:
     """Open them, each as (network, side): before anything else takes time, for what is wrong with one is known then."""
-    from sdr.export.ready import open_ready
+    from sdr.compare.ready import get_ready
+    from sdr.export.classifier import open_backbone
 
     opened = {}
     for number, name in enumerate(names):
         place = folder / f"ready {number}"
         place.mkdir()
-        opened[name] = open_ready(name, OPTION, place, device)
+        network, _, side = open_backbone(get_ready(name, OPTION, place), device)
+        opened[name] = network, side
     return opened
+
+
+@dataclass(frozen=True)
+class Table:
+    """Networks on the same pictures, each without having seen the picture that it judges; percent of them right.
+
+    Attributes:
+        knn, linear: of the choice, by its neighbours and by logistic regression.
+        rows: the others by kNN, and how the choice differs.
+        regressed: the others by logistic regression, in their order.
+    """
+
+    knn: float
+    linear: float
+    rows: list["Beside"]
+    regressed: list[float]
+
+    def below(self, knn: float, linear: float) -> str:
+        """A flag for a network that raw pixels surpass; empty for one that they do not."""
+        pixels = [row.name for row in self.rows].index(PIXELS)
+        bars = {"kNN": (knn, self.rows[pixels].score), "linear": (linear, self.regressed[pixels])}
+        ways = [way for way, (own, bar) in bars.items() if own < bar]
+        return f"below raw pixels ({', '.join(ways)})" if ways else ""
 
 
 def set_beside(
@@ -53,16 +75,15 @@ def set_beside(
     max_bad_fraction: float,
     folder: Path,
     device: "torch.device",
-) -> tuple[float, list["Beside"]]:
-    """Score the choice, the baseline, raw pixels and ready backbones by leave-one-out kNN on the same pictures.
+) -> Table:
+    """Score the choice, the baseline, raw pixels and ready backbones on the same pictures, by leave-one-out kNN and by logistic
+    regression on four fifths at a time.
 
     The choice is what routing takes: a sub-net, the baseline or W_0, with its statistics.
     A ready backbone sees them at its own size, so they are read once more for each size.
-
-    Returns:
-        the choice's score, percent, and a row for each of the others.
     """
     from sdr.evaluate.beside import beside
+    from sdr.evaluate.held_out import held_out_scores
     from sdr.evaluate.knn import leave_one_out
     from sdr.evaluate.metrics import score
     from sdr.nets.embed import Embedding, embed
@@ -70,7 +91,7 @@ def set_beside(
     from sdr.route.candidates import Choice, backbone_of
     from sdr.tasks.class_folders import read_class_folders
 
-    read = {bundle.size: found.images}
+    read, n_classes = {bundle.size: found.images}, len(found.classes)
 
     def votes(network, side: int):
         if side not in read:
@@ -78,38 +99,46 @@ def set_beside(
             row = {path: i for i, path in enumerate(again.paths)}
             read[side] = again.images[[row[path] for path in found.paths]]
         features = embed(network, read[side], Embedding(side=side, batch_size=256), device)
-        return leave_one_out(features, found.targets, len(found.classes), knn.k, knn.temperature)
+        linear = score("top1", held_out_scores(features, found.targets, n_classes, device), found.targets)
+        return leave_one_out(features, found.targets, n_classes, knn.k, knn.temperature), linear
 
     def own(one: Choice):
         return votes(backbone_of(one, bundle.trained, bundle.baseline), bundle.size)
 
-    chosen = own(choice)
+    chosen, linear = own(choice)
     others = {
         "baseline": own(Choice("baseline")),
-        "raw pixels": votes(Pixels(_PIXELS).to(device), bundle.size),
+        PIXELS: votes(Pixels(_SIDE).to(device), bundle.size),
         **{name: votes(*opened) for name, opened in ready.items()},
     }
-    return score("top1", chosen, found.targets), beside(chosen, others, found.targets)
+    rows = beside(chosen, {name: by_knn for name, (by_knn, _) in others.items()}, found.targets)
+    return Table(score("top1", chosen, found.targets), linear, rows, [found for _, found in others.values()])
 
 
-def show(own: float, rows: list["Beside"], promise: str) -> None:
+def show(table: Table, promise: str) -> None:
     """Print the table; what is below raw pixels is flagged.
 
     Args:
         promise: what the choice gains over the baseline on other images than these, in words.
     """
-    pixels = next(row.score for row in rows if row.name == "raw pixels")
-    width = max(len("the choice"), *(len(row.name) for row in rows))
-    print(f"{'':<{width}}  kNN, %  choice better by, points (95 % interval over the images)")
-    print(f"{'the choice':<{width}}  {own:6.2f}" + ("  below raw pixels" if own < pixels else ""))
-    for row in rows:
+    width = max(len("the choice"), *(len(row.name) for row in table.rows))
+    print(f"{'':<{width}}  kNN, %  linear, %  choice better by, points of kNN (95 % interval over the images)")
+    flag = table.below(table.knn, table.linear)
+    print(f"{'the choice':<{width}}  {table.knn:6.2f}  {table.linear:9.2f}  {flag}".rstrip())
+    for row, linear in zip(table.rows, table.regressed):
         low, high = row.interval
-        flag = "; below raw pixels" if row.score < pixels else ""
-        gap = f"{row.difference:+.2f} ({low:+.2f} to {high:+.2f}): {row.word}{flag}"
-        print(f"{row.name:<{width}}  {row.score:6.2f}  {gap}")
+        flag = table.below(row.score, linear)
+        gap = f"{row.difference:+.2f} ({low:+.2f} to {high:+.2f}): {row.word}{'; ' * bool(flag)}{flag}"
+        print(f"{row.name:<{width}}  {row.score:6.2f}  {linear:9.2f}  {gap}")
     print(f"The choice was made on these very images, which flatters its row. Its gain: {promise}.")
 
 
-def facts(own: float, rows: list["Beside"]) -> dict:
+def facts(table: Table) -> dict:
     """The same for route.json."""
-    return {"choice": round(own, 4), "others": [asdict(row) | {"word": row.word} for row in rows]}
+    others = [
+        asdict(row)
+        | {"word": row.word, "linear": round(linear, 4), "below_pixels": bool(table.below(row.score, linear))}
+        for row, linear in zip(table.rows, table.regressed)
+    ]
+    below = bool(table.below(table.knn, table.linear))
+    return {"choice": round(table.knn, 4), "linear": round(table.linear, 4), "below_pixels": below, "others": others}

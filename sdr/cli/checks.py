@@ -12,6 +12,7 @@ from pathlib import Path
 from sdr.base.errors import UserError
 from sdr.base.shown import shown
 
+OURS = "what `sdr route`, `export` or `fit` wrote"
 _MADE = ("config.json", "README.md")  # what every directory that these commands write holds
 
 
@@ -59,21 +60,32 @@ def check_supernet(path: Path) -> None:
         )
 
 
-def check_backbone(path: Path, option: str = "--backbone") -> dict:
+def check_backbone(path: Path, option: str = "--backbone", takes: str = OURS) -> dict:
     """Return the config.json of a directory that timm loads.
+
+    Args:
+        option, takes: where the path was given, and what is right there, for the message.
 
     Raises:
         UserError: it is none.
     """
     for file in ("config.json", "model.safetensors"):
         if not (path / file).is_file():
-            raise UserError(f"{path / file}: not found; {option} takes what `sdr route`, `export` or `fit` wrote")
+            raise UserError(f"{path / file}: not found; {option} takes {takes}")
     try:
         config = json.loads((path / "config.json").read_text())
         config["architecture"]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path / 'config.json'}: not a network's for timm; write the folder again") from None
     return config
+
+
+def check_ready(name: str, option: str) -> None:
+    """Raise UserError unless `name` is `timm:NAME`, or a folder that timm can load; timm is not asked for the name yet."""
+    if not name.startswith("timm:"):
+        check_backbone(Path(name), option, "timm:NAME, or a folder that timm loads")
+    elif not name.removeprefix("timm:").replace(".", "").replace("_", "").isalnum():
+        raise UserError(f"{option} {name}: no name of a network of timm's; `timm.list_models()` lists them")
 
 
 def check_output(path: Path, force: bool) -> None:

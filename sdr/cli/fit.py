@@ -5,25 +5,32 @@ import tempfile
 from pathlib import Path
 
 from sdr.cli import options
-from sdr.cli.checks import check_backbone, check_directory, check_folder, new_directory
+from sdr.cli.checks import check_directory, check_folder, check_ready, new_directory
 from sdr.tasks.labelled import check_labelled
+
+OPTION = "--backbone"
 
 
 def add(commands) -> None:
     parser = commands.add_parser("fit", help="a classifier of labelled pictures on a frozen backbone")
-    parser.add_argument("--backbone", type=Path, required=True, metavar="DIR", help="what `route` or `export` wrote")
+    what = "what `route` or `export` wrote, another folder that timm loads, or timm:NAME"
+    parser.add_argument("--backbone", required=True, metavar="NETWORK", help=what)
     options.add_images(parser, "labelled pictures: CLASS/*, {train,val,test}/CLASS/*, or lists in CSV files")
     options.add_directory(parser, ("onnx",))
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    check_backbone(args.backbone)
+    check_ready(args.backbone, OPTION)
     check_folder(args.images, "a sub-folder for each class, with its pictures")
     check_labelled(args.images)
     check_directory(args.out, args.force, onnx=args.onnx)
-    with new_directory(args.out, args.force) as out:
-        facts = add_head(args, args.backbone, out)
+    from sdr.compare.ready import get_ready
+
+    with new_directory(args.out, args.force) as out, tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, Path(args.backbone).name)  # by this name the card calls a network of timm's
+        place.mkdir(exist_ok=True)
+        facts = add_head(args, get_ready(args.backbone, OPTION, place), out)
     tell(args.out, facts)
 
 

@@ -19,6 +19,8 @@ def add(commands) -> None:
         help="a sub-folder for each task, train/CLASS/* and test/CLASS/*, or one",
     )
     parser.add_argument("--profile", default="default", metavar="NAME", help="of profiles/ (%(default)s)")
+    what = "start from weights: timm:NAME, or a folder; writes pretrain.init and the backbone that fits"
+    parser.add_argument("--from", dest="start", metavar="NETWORK", help=what)
     parser.add_argument("--no-trial", action="store_true", help="without an estimate of time, memory and disk")
     add_force(parser)
     parser.set_defaults(run=run)
@@ -35,4 +37,4 @@ def run(args: argparse.Namespace) -> None:
     sys.path[:0] = [str(Path.cwd())]  # tools are no part of the installed package
     from tools.init import init
 
-    init(args.images, args.tasks, args.profile, args.force, not args.no_trial)
+    init(args.images, args.tasks, args.profile, args.force, not args.no_trial, args.start)

@@ -88,8 +88,8 @@ def run(args: argparse.Namespace) -> None:
         if ready:
             options.say(f"comparing with {', '.join(ready)}")
             where = (args.images, found, KNN, args.max_bad_fraction, Path(folder), device)
-            others = against.set_beside(ready, bundle, ranking.decision.choice, *where)
-            write_json(out / "route.json", route | {"against": against.facts(*others)})
+            table = against.set_beside(ready, bundle, ranking.decision.choice, *where)
+            write_json(out / "route.json", route | {"against": against.facts(table)})
         words = in_words(route, task.metric)
         choice, advised = ranking.decision.choice, ranking.decision.recommended
         title = f"{route['recommended']['name']}, recommended for {task.name}"
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
     progress.remove()
     tell(args.out, route, scored(route, task.metric))
     if ready:
-        against.show(*others, promise(route))
+        against.show(table, promise(route))
     if args.classifier:
         fit.tell(args.out, facts)
 

@@ -31,6 +31,9 @@ class Backbone(Section):
     stem_type: Literal["", "deep", "deep_tiered"]
     """timm's names."""
     stem_width: PositiveInt
+    avg_down: bool = (
+        False  # shortcuts that halve the side average before they convolve (ResNet-D); networks made before lack it
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Backbone:
@@ -40,7 +43,10 @@ class Backbone(Section):
         sub, sup = (widths[0] * self.expansion for widths in (self.subnet_widths, self.supernet_widths))
         if sub != sup and stem in (sub, sup):
             # timm omits the first shortcut's convolution where the widths agree: W_0 and W_i would differ in kind.
-            raise ValueError(f"the stem's {stem} channels must differ from the first stage's {sub} and {sup}")
+            raise ValueError(
+                f"the stem's {stem} channels must differ from the first stage's {sub} and {sup}, or all sub-nets share that stage "
+                "(a group of 0)"
+            )
         return self
 
     @property
@@ -60,8 +66,8 @@ class Backbone(Section):
 
     @property
     def n_paths(self) -> int:
-        """How many sub-nets there can be: groups^stages."""
-        return self.groups**N_STAGES
+        """How many sub-nets there can be: groups^stages, of the stages from the first one on that has a group at all."""
+        return self.groups ** sum(any(self.group[: stage + 1]) for stage in range(N_STAGES))
 
     def single(self, width: Width = "subnet") -> Backbone:
         """A network without any choice, a super-net that is its only sub-net: the baseline, of either's width."""
@@ -81,4 +87,5 @@ def resnet(spec: Backbone, widths: tuple[int, ...]) -> ResNet:
         channels=widths,
         stem_type=spec.stem_type,
         stem_width=spec.stem_width,
+        avg_down=spec.avg_down,
     )

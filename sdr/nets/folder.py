@@ -59,7 +59,7 @@ def save_resnet(
         "channels": list(widths),
         "stem_type": spec.stem_type,
         "stem_width": spec.stem_width,
-    }
+    } | ({"avg_down": True} if spec.avg_down else {})
     _write(directory, network, _ARCHITECTURE[spec.block], cfg, arguments, facts)
 
 
@@ -94,7 +94,7 @@ def load_backbone(directory: str | Path, device: torch.device) -> nn.Module:
     about = config.get("sdr", {"kind": "timm"})  # an export has no such key
     if about["kind"] == "pixels":
         return Pixels(about["side"]).eval().to(device)
-    network = _timm(Path(directory))
+    network = load_timm(Path(directory))
     cfg = _cfg(network)
     size = tuple(cfg["input_size"][1:]) if cfg.get("fixed_input_size") else None
     if size is not None or (tuple(cfg["mean"]), tuple(cfg["std"])) != (MEAN, STD):
@@ -113,7 +113,7 @@ def load_resnet(directory: str | Path) -> nn.Module:
     from timm.models.resnet import ResNet
 
     if "architecture" in _read(Path(directory)):
-        network = _timm(Path(directory))
+        network = load_timm(Path(directory))
         if isinstance(network, ResNet):
             return network.eval()
     raise UserError(f"{directory}: not a ResNet; detection is for ResNets, so leave this network out of it")
@@ -144,7 +144,12 @@ def _cfg(network: nn.Module) -> dict[str, Any]:
     return cfg
 
 
-def _timm(directory: Path) -> nn.Module:
+def load_timm(directory: Path) -> nn.Module:
+    """Load the bare network of a folder, on the CPU and with the classifier that it may have.
+
+    Raises:
+        UserError: there is none, or its files do not belong together.
+    """
     import timm
 
     try:

@@ -15,7 +15,7 @@ PARTS = {  # of the pipeline → its stages, in their order; the report itself i
         "manifest_detection",
         "prepare_detection",
     ),
-    "training": ("pretrain", "extract", "cluster", "train_sdr", "calibrate", "adapt"),
+    "training": ("start", "pretrain", "extract", "cluster", "train_sdr", "calibrate", "adapt"),
     "routing": ("route", "route_detection"),
     "evaluation": (
         "backbone",

@@ -10,6 +10,7 @@ from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
 from sdr.ssl.method import Method
 from sdr.ssl.simclr import Contrast
+from sdr.ssl.start import Start
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute
 from sdr.train.optimizers import Optimization
@@ -55,8 +56,12 @@ COMMON: dict[str, Any] = get_type_hints(Common)
 """Their names and types, for `sdr.base.params.load`."""
 
 
-def baseline(params: Pretrain, common: Common, part: int, corpus: int) -> Training:
-    """The baseline's method on `part` of the `corpus` images: a super-net that is its only sub-net."""
+def baseline(params: Pretrain, common: Common, part: int, corpus: int, start: Start | None = None) -> Training:
+    """The baseline's method on `part` of the `corpus` images: a super-net that is its only sub-net.
+
+    Args:
+        start: what it goes on from; a new head then learns alone at first. `train` takes its network.
+    """
     images = part if params.epoch == "part" else corpus
     schedule = Schedule(_steps(params.epochs, images, params.optimization), 1, 1, 1.0, 1.0, 1.0, True, common.seed)
     return common.training(
@@ -65,6 +70,8 @@ def baseline(params: Pretrain, common: Common, part: int, corpus: int) -> Traini
         optimization=params.optimization,
         schedule=schedule,
         images=images,
+        init="baseline" if start else "random",
+        head_steps=_steps(params.init_warmup, images, params.optimization) if start and start.new_head else 0,
         log_every=params.log_every,
     )
 
@@ -98,4 +105,4 @@ def sdr(params: Sdr, common: Common, assignment: np.ndarray, n_subnets: int) -> 
 
 
 def _steps(epochs: float, images: int, params: Optimization) -> int:
-    return max(1, round(epochs * images / params.batch_size))
+    return max(1, round(epochs * images / params.batch_size)) if epochs else 0

@@ -148,6 +148,6 @@ def _shape(theirs, widths, ours, own) -> tuple[dict, dict]:
     """What decides the shapes of two backbones' weights."""
     return tuple(
         {"widths": list(planes)}
-        | {name: getattr(spec, name) for name in ("block", "layers", "stem_type", "stem_width")}
+        | {name: getattr(spec, name) for name in ("block", "layers", "stem_type", "stem_width", "avg_down")}
         for spec, planes in ((theirs, widths), (ours, own))
     )

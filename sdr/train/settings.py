@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from sdr.base.params import Section
 from sdr.corpus.parts import PartName
 from sdr.nets.backbone import Width
+from sdr.nets.start import RANDOM
 from sdr.nets.supernet import Own
 from sdr.train.optimizers import Optimization
 from sdr.train.schedule import Subsets
@@ -17,12 +18,24 @@ from sdr.train.training import Init, Source
 class Pretrain(Section):
     """The baseline: plain self-supervised learning, of all images at a sub-net's width unless a comparison asks for others."""
 
+    init: str = Field(min_length=1)  # RANDOM, or what `sdr.compare.start.open_start` takes
+    init_warmup: float = Field(ge=0, le=1e6)  # epochs in which a new head learns alone
     epochs: PositiveFloat = Field(le=1e6)
     epoch: Literal["part", "corpus"]
     part: PartName
     width: Width
     optimization: Optimization
     log_every: PositiveInt
+
+    @model_validator(mode="after")
+    def _check(self) -> "Pretrain":
+        if self.init != RANDOM and self.width != "subnet":
+            raise ValueError(f"init names a network of a sub-net's width, so width must be subnet, got {self.width}")
+        if self.init != RANDOM and self.init_warmup >= self.epochs:
+            raise ValueError(
+                f"init_warmup must be shorter than the training, {self.epochs:g} epochs, got {self.init_warmup:g}"
+            )
+        return self
 
 
 class Sdr(Section):

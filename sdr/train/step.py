@@ -46,6 +46,7 @@ class Rates(NamedTuple):
     encoder: float  # learning rates
     predictor: float
     momentum: float  # τ of BYOL's target
+    head_only: bool = False  # the backbone stays as it is
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,9 @@ class Trainee(Teacher):
             if world() > 1:
                 self._two.require_backward_grad_sync = i == parts - 1  # what DDP's `no_sync` sets
             found.append(self._backward((x1, x2), taught, how, 1 / parts))
+        if rates.head_only:  # an optimizer passes over what has no gradient, its momentum and weight decay too
+            for parameter in self.network.backbone.parameters():
+                parameter.grad = None
         gradient = _norm(self.network) if norm else None
         self.optimizer.step()
         if isinstance(self.network, Byol):

@@ -34,6 +34,7 @@ class Training:
         init: what weights start from; `baseline`: every path of the super-net computes what the baseline does.
         own: what each sub-net has for itself, not as slices of W_0's.
         teacher: which network the sub-nets are distilled from: W_0 as it is then, or the baseline as it is.
+        head_steps: at the start, in which projector and predictor learn alone: new ones behind a backbone that has learnt.
     """
 
     stage: str
@@ -52,6 +53,7 @@ class Training:
     init: Init = "random"
     teacher: Source = "supernet"
     own: Own = "none"
+    head_steps: int = 0
     log_every: int = 10
 
     @property
@@ -65,11 +67,13 @@ class Training:
         return round(self.optimization.warmup_epochs * self.images / self.optimization.batch_size)
 
     def rates(self, step: int) -> Rates:
-        """Learning rates and target momentum of a step."""
+        """Learning rates and target momentum of a step. Where the backbone joins, the learning rate begins anew."""
         steps, peak = self.schedule.steps, self.optimization.peak
-        encoder = peak * cosine(step, steps, self.warmup)
+        alone = step < self.head_steps
+        begin = 0 if alone else self.head_steps
+        encoder = peak * cosine(step - begin, steps - begin, self.warmup)
         fixed = CLASSES[self.method].fixed_predictor_lr
-        return Rates(encoder, peak if fixed else encoder, self.target.at(step, steps))
+        return Rates(encoder, peak if fixed else encoder, self.target.at(step, steps), alone)
 
     def check(self, parts: int) -> None:
         """Raise UserError where a step could not be computed, with a process' batch passing in so many `parts`."""

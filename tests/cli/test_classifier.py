@@ -109,6 +109,13 @@ def test_ready_backbones_beside_the_choice(run, place, base, tmp_path):
     said = run("route", *line, "--against", base, place / "ready")
     rows = {row["name"]: row for row in json.loads((tmp_path / "mine/route.json").read_text())["against"]["others"]}
     assert list(rows) == ["baseline", "raw pixels", str(base), str(place / "ready")]
+    pixels = rows["raw pixels"]
+    for row in rows.values():
+        below = [way for way, key in (("kNN", "score"), ("linear", "linear")) if row[key] < pixels[key]]
+        assert row["below_pixels"] == bool(below) and 0 <= row["linear"] <= 100
+        (line_of,) = {line for line in said.splitlines() if line.startswith(row["name"] + " ")}
+        assert ("below raw pixels" in line_of) == bool(below) and f"{row['linear']:.2f}" in line_of
+        assert not below or f"({', '.join(below)})" in line_of
     assert rows[str(base)] == rows["baseline"] | {"name": str(base)}  # the same network, from a folder
     for row in rows.values():
         low, high = row["interval"]
@@ -156,7 +163,35 @@ def test_an_unreadable_file_is_left_out_if_asked_and_the_option_is_named(run, pl
     assert "3 pictures" in run(*line, "--max-bad-fraction", 0.5)
 
 
+@pytest.fixture
+def timms(monkeypatch):
+    """A network of timm's whose weights are there."""
+    create = timm.create_model
+
+    def created(name, pretrained=False, **arguments):
+        torch.manual_seed(1)
+        return create(name, pretrained=pretrained and name.startswith("local-dir:"), **arguments)
+
+    monkeypatch.setattr(timm, "create_model", created)
+
+
+def test_fit_takes_a_network_of_timms_by_its_name(run, place, tmp_path, timms):
+    said = run("fit", "--backbone", "timm:test_resnet", "--images", place / "split", "--out", "model")
+    assert "of 15 test images right" in said
+    card, config = (tmp_path / "model/README.md").read_text(), json.loads((tmp_path / "model/config.json").read_text())
+    assert "timm:test" in card and config["architecture"] == "test_resnet" and config["num_classes"] == 3
+    assert "5 pictures" in run("predict", "--model", "model", "--images", place / "loose", "--out", "a.csv")
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "a.csv"}
+
+
+def test_fit_of_a_name_that_timm_has_not_leaves_nothing(run, place, tmp_path):
+    error = run("fit", "--backbone", "timm:resnet999", "--images", place / "split", "--out", "model")
+    assert "--backbone timm:resnet999: timm cannot create resnet999" in error and len(error.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
 WRONG = [
+    ("fit --backbone timm:no/name --images SPLIT --out m", "--backbone timm:no/name: no name of a network"),
     ("fit --backbone nowhere --images SPLIT --out m", "nowhere/config.json: not found; --backbone takes"),
     ("fit --backbone BASE --images empty --out m", "empty: this folder is empty"),
     ("fit --backbone BASE --images nowhere --out m", "nowhere: not found; it should be a folder"),

@@ -40,7 +40,7 @@ def main() -> None:
     for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
         path = Path(next(iter(out)) if isinstance(out, dict) else out)
         if not path.suffix:
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
             path /= "result.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(

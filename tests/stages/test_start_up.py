@@ -16,6 +16,7 @@ LIGHT = {
     "prepare_detection": set(),
     "prepare_task": set(),
     "report": {"matplotlib"},
+    "start": set(),
 }
 NETWORK = {"torch", "torchvision", "timm", "scipy"}  # scipy: the assignment of clusters to paths
 LOADED = """

@@ -16,6 +16,7 @@ from sdr.corpus import location
 from sdr.sources.look import look
 from sdr.tasks.sources import read_splits
 from sdr.tasks.task import TaskSpec
+from tests.nets.ready import WIDTHS, ready, save
 from tests.tools.test_dry_run import miniature
 from tools import init_trial
 from tools.init import init
@@ -95,6 +96,31 @@ def test_the_pipeline_finds_the_folders_and_reads_the_tasks(clone):
 def test_a_single_task(clone, name):
     params = run(clone, f"tasks/{name}")
     assert len(params["tasks"]) == 1 and location.root(location.TASKS) == clone.parent / "tasks"
+
+
+@pytest.mark.parametrize("name", ["timm:resnet10t", "timm:resnet26d", "a folder"])
+def test_from_weights_the_backbone_is_theirs(clone, name):
+    above = clone.parent
+    if name == "a folder":
+        save(ready("resnet26"), above / name)
+        name = f"../{name}"
+    init(above / "my pictures", None, "default", False, measure=False, start=name)
+    params = yaml.safe_load((clone / "params.yaml").read_text())
+    assert [*unknown(), *wrong()] == []  # the check holds the backbone against the network
+    assert params["backbone"]["groups"] == 4 and is_untouched((clone / "params.yaml").read_text())
+    assert params["pretrain"]["init"] == (name if name.startswith("timm:") else str((above / "a folder").resolve()))
+    sub = [s + g for s, g in zip(params["backbone"]["shared"], params["backbone"]["group"])]
+    assert sub == [64, 128, 256, 512] if name.startswith("timm:") else list(WIDTHS)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("timm:resnet999", "timm cannot create resnet999"), ("../no", "neither timm:NAME")]
+)
+def test_from_what_is_not_there_nothing_is_written(clone, name, says):
+    before = (clone / "params.yaml").read_bytes()
+    with pytest.raises(UserError, match=says):
+        init(clone.parent / "my pictures", None, "default", False, measure=False, start=name)
+    assert (clone / "params.yaml").read_bytes() == before and not (clone / "local.yaml").exists()
 
 
 def test_a_profile_and_no_task(clone):

@@ -20,6 +20,8 @@ from tools import refresh
 ROOT = Path(__file__).parents[2]
 PARAMS = """
 data: {source: folder}
+pretrain: {init: random}
+compare: {}
 tasks:
   insects: {source: folder, metric: top1}
   birds: {source: folder, metric: top1}

@@ -7,6 +7,7 @@ from sdr.nets.backbone import Backbone
 from sdr.nets.heads import Heads
 from sdr.ssl.byol import Target
 from sdr.ssl.simclr import Contrast
+from sdr.ssl.start import Start
 from sdr.ssl.views import Views
 from sdr.train.compute import Compute, Device
 from sdr.train.jobs import Common, baseline, sdr
@@ -83,9 +84,18 @@ def sdr_job(shared: Common | None = None, n_subnets: int = 4, images: int = 40, 
     return sdr(Sdr(**(fields | changes)), shared or common(), np.arange(images) % n_subnets, n_subnets)
 
 
-def baseline_job(shared: Common | None = None, **changes) -> Training:
-    fields = dict(epochs=2.0, epoch="part", part="all", width="subnet", optimization=SGD, log_every=2)
-    return baseline(Pretrain(**(fields | changes)), shared or common(), 40, 40)
+def baseline_job(shared: Common | None = None, start: Start | None = None, **changes) -> Training:
+    fields = dict(
+        init="random",
+        init_warmup=1.0,
+        epochs=2.0,
+        epoch="part",
+        part="all",
+        width="subnet",
+        optimization=SGD,
+        log_every=2,
+    )
+    return baseline(Pretrain(**(fields | changes)), shared or common(), 40, 40, start)
 
 
 class Noise:
