@@ -19,6 +19,7 @@ def main() -> None:
         n_subnets=int,
         seed=int,
         networks=list,
+        adapt=dict,
         score_check=dict,
         detection=dict,
         detection_networks=list,

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from sdr.base.errors import UserError, program
-from sdr.experiments.collect import CODE, collect, finished, git, missing
+from sdr.experiments.collect import CODE, collect, ended, finished, git, missing
 from sdr.experiments.overrides import overrides, tasks_of
 from sdr.experiments.pool import Pool
 from sdr.experiments.sets import Experiment, read_set, targets
@@ -51,7 +51,8 @@ def main() -> None:
         os.environ.setdefault("SDR_SCRATCH", str(SCRATCH.absolute()))
         pool = Pool(args.jobs, lambda e: command(e, options[e.name], tasks_of(e, params)), SCRATCH / "logs")
         # Whatever is committed meanwhile: a row names the commit that its experiment began with.
-        pool.run(to_run, lambda e: collect(name, of_set, finished([e], any_code=True)), name)
+        earlier = finished(to_run, any_code=True)
+        pool.run(to_run, lambda e: collect(name, of_set, ended(e, earlier)), name)
 
 
 def command(experiment: Experiment, options: list[str], tasks: list[str]) -> list[str]:

@@ -53,6 +53,21 @@ def finished(wanted: Iterable[Experiment], any_code: bool = False) -> dict[str, 
     return found
 
 
+def ended(experiment: Experiment, earlier: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """What `finished` finds of an experiment that has just run, with any code.
+
+    Args:
+        earlier: what it found before.
+
+    Raises:
+        UserError: the same, so that a row would be of an earlier run.
+    """
+    found = finished([experiment], any_code=True)
+    if found.get(experiment.name) == earlier.get(experiment.name):
+        raise UserError(f"{experiment.name}: git has no result of this run yet; the same command collects it")
+    return found
+
+
 def same_code(commit: str) -> bool:
     """Whether code and parameters are those of a commit; False for one that is not known here."""
     command = ["git", "diff", "--quiet", commit, "HEAD", "--", *CODE]

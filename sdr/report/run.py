@@ -119,6 +119,7 @@ def read_run(
     networks: Iterable[str] = OWN,
     detection: Iterable[str] = (),
     detection_networks: Iterable[str] = (),
+    adapt: Iterable[str] = (),
     score_check: Iterable[str] = (),
     log: Path | None = None,
 ) -> Run:
@@ -132,6 +133,7 @@ def read_run(
         networks: names of the networks that every task is evaluated with beside the routed sub-nets; the baseline among them.
         detection: names of the detection sets.
         detection_networks: names of the networks that are fine-tuned on them beside the routed sub-nets.
+        adapt: names of the tasks for which the baseline was trained on.
         score_check: names of the tasks on which the routing scores are judged.
         log: of the stages that ran here; None if none is kept.
 
@@ -139,13 +141,15 @@ def read_run(
         UserError: an artifact is missing, unreadable or incomplete, or belongs to no task in `tasks`.
     """
     root, names, sets, checked = Path(artifacts), list(tasks), list(detection), list(score_check)
-    evaluated, tuned = list(networks), list(detection_networks)
+    evaluated, tuned, adapted = list(networks), list(detection_networks), list(adapt)
     sdrnet = read_json(root / "sdrnet/config.json", ["method", "macs", "groups"])
     trained = sdrnet.get("w0_trained", True)
     if "w0" in evaluated and not trained:
         raise UserError("params.yaml: networks: `w0`: this super-net's W_0 was never trained; take it out of the list")
     timing = {name: root / f"timing/{name}.json" for name in ("baseline", "sdrnet")}
-    _refuse_stale(root, set(names), set(evaluated), set(sets), set(tuned), set(checked))
+    _refuse_stale(
+        root, set(names), set(evaluated), set(sets), set(tuned), {"scores": set(checked), "adapted": set(adapted)}
+    )
     return Run(
         n_subnets=n_subnets,
         seed=seed,
@@ -160,7 +164,7 @@ def read_run(
         clusters=read_csv(root / "clusters/clusters.csv", CLUSTERS),
         clustering=read_json(root / "clusters/metrics.json"),
         samples=root / "clusters/samples",
-        tasks=[_task(root, name, n_subnets, evaluated, trained) for name in names],
+        tasks=[_task(root, name, n_subnets, evaluated, adapted, trained) for name in names],
         score_checks={name: read_json(root / f"eval/scores/{name}.json", ["scores", "chance"]) for name in checked},
         detection=[_detection(root, name, list(dict.fromkeys(["baseline", "sdr", *tuned]))) for name in sets],
         timing={name: read_json(file) for name, file in timing.items() if file.exists()},
@@ -190,7 +194,7 @@ def read_evaluation(root: Path, network: str, task: str) -> dict[str, Any]:
     return found[network]
 
 
-def _task(root: Path, name: str, n_subnets: int, evaluated: list[str], w0_trained: bool) -> TaskRun:
+def _task(root: Path, name: str, n_subnets: int, evaluated: list[str], adapted: list[str], w0_trained: bool) -> TaskRun:
     table = root / "route" / name / "ranking.csv"
     ranking = read_csv(table, RANKING)
     if len(ranking) != n_subnets:
@@ -205,7 +209,7 @@ def _task(root: Path, name: str, n_subnets: int, evaluated: list[str], w0_traine
     together = [network for network in ("ensemble", "votes") if len(route["best"]) > 1]
     others = {
         network: read_evaluation(root, network, name)
-        for network in (*together, *(network for network in evaluated if network not in OWN))
+        for network in (*together, *["adapted"] * (name in adapted), *(n for n in evaluated if n not in OWN))
     }
     meta = read_json(root / "tasks" / name / "meta.json", ["metric", "chance", "raw_knn", "n_train", "n_test"])
     return TaskRun(name, meta, ranking, route, networks, others)
@@ -220,16 +224,15 @@ def _detection(root: Path, name: str, networks: list[str]) -> DetectionRun:
 
 
 def _refuse_stale(
-    root: Path, tasks: set[str], networks: set[str], sets: set[str], tuned: set[str], checked: set[str]
+    root: Path, tasks: set[str], networks: set[str], sets: set[str], tuned: set[str], some: dict[str, set[str]]
 ) -> None:
-    """Raise UserError for results of what params.yaml no longer has; DVC leaves them, and nobody would notice."""
+    """Raise UserError for results of what params.yaml no longer has; DVC leaves them, and nobody would notice. `some`: folder of scores → its tasks."""
     single = {"tasks/*": tasks, "route/*": tasks, "detection/*": sets, "route_detection/*": sets}
     paired = {"eval/detection/*/*": (tuned | {"sdr"}, sets)}
     stale = [p for pattern, names in single.items() for p in root.glob(pattern) if _name(p) not in names]
-    stale += [p for p in root.glob("eval/scores/*") if _name(p) not in checked]
     for folder in root.glob("eval/*"):
-        if folder.name not in ("scores", "detection"):
-            known = tasks if folder.name in networks | {"sdr"} else set()
+        if folder.name != "detection":
+            known = some.get(folder.name, tasks if folder.name in networks | {"sdr"} else set())
             stale += [p for p in folder.iterdir() if _name(p) not in known]
     for pattern, (networks, names) in paired.items():
         stale += [p for p in root.glob(pattern) if _name(p) not in names or p.parent.name not in networks]

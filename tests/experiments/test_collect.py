@@ -7,7 +7,7 @@ from dvc.cli import parse_args
 from dvc.repo import Repo
 
 from sdr.base.errors import UserError
-from sdr.experiments.collect import collect, finished, git, missing, numbers, places
+from sdr.experiments.collect import collect, ended, finished, git, missing, numbers, places
 from sdr.experiments.measured import FOLDER, read_lines
 from sdr.experiments.sets import ExperimentSet, Row, experiments, targets
 from tools.experiments import command
@@ -159,3 +159,14 @@ def test_dvc_knows_the_options_that_run_an_experiment():
     args = parse_args(command(experiment, ["--set-param", "seed=0"], ["pets"])[3:])
     assert (args.tmp_dir, args.name, args.set_param) == (True, experiment.name, ["seed=0"])
     assert args.targets == targets(experiment, ["pets"]) and args.wait_for_lock
+
+
+def test_a_row_is_of_the_run_that_has_just_ended(monkeypatch):
+    experiment, before, after = next(iter(experiments(SETS))), ("a" * 40, "b" * 40), ("c" * 40, "d" * 40)
+    for now, earlier in ((after, before), (after, None)):
+        monkeypatch.setattr("sdr.experiments.collect.finished", lambda *_, **__: {experiment.name: now})  # noqa: B023
+        assert ended(experiment, {experiment.name: earlier} if earlier else {}) == {experiment.name: now}
+    for left in ({experiment.name: before}, {}):
+        monkeypatch.setattr("sdr.experiments.collect.finished", lambda *_, **__: left)  # noqa: B023
+        with pytest.raises(UserError, match="no result of this run"):
+            ended(experiment, left)

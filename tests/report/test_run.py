@@ -97,6 +97,15 @@ def test_broken_files_are_named(make_artifacts):
         read_run(artifacts, ["kinds"], 3, 0)
 
 
+def test_what_was_trained_on_for_a_task_stands_beside_it(make_artifacts):
+    artifacts = make_artifacts(["kinds", "letters"], 3)
+    write_others(artifacts, ["kinds"], ["adapted"])
+    run = read_run(artifacts, ["kinds", "letters"], 3, 0, adapt=["kinds"])
+    assert [list(task.others) for task in run.tasks] == [["adapted"], []]
+    with pytest.raises(UserError, match=r"eval/adapted/kinds\.json: left over"):
+        read_run(artifacts, ["kinds", "letters"], 3, 0)
+
+
 def test_other_backbones_and_detection(make_artifacts):
     artifacts = make_artifacts(["kinds"], 3)
     write_others(artifacts, ["kinds"], ["moco"])
