@@ -31,9 +31,8 @@ class Backbone(Section):
     stem_type: Literal["", "deep", "deep_tiered"]
     """timm's names."""
     stem_width: PositiveInt
-    avg_down: bool = (
-        False  # shortcuts that halve the side average before they convolve (ResNet-D); networks made before lack it
-    )
+    avg_down: bool = False
+    """Shortcuts that halve the side average before they convolve (ResNet-D); networks made before lack it."""
 
     @model_validator(mode="after")
     def _check(self) -> Backbone:

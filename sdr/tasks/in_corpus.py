@@ -7,6 +7,7 @@ from sdr.corpus.records import Records
 from sdr.corpus.store import FILE
 from sdr.corpus.thumbnail import read_thumbnails
 from sdr.tasks.copies import EXAMPLES, look_alikes, said
+from sdr.tasks.judged import thumbnails
 from sdr.tasks.task import Task
 
 
@@ -25,14 +26,14 @@ def in_corpus(folder: str | Path, corpus: str | Path) -> dict[str, list[tuple[st
     if not (corpus / FILE).exists():
         return {}
     task = Task.open(folder)
-    own = {split: task.thumbnails(split) for split, names in task.origins.items() if names}
-    looks = {split: thumbnails for split, thumbnails in own.items() if thumbnails is not None}
+    found = {split: thumbnails(task, split) for split, names in task.origins.items() if names}
+    looks = {split: own for split, own in found.items() if own is not None}
     if not looks:
         return {}
     known, origins = read_thumbnails(corpus), list(Records(corpus / FILE).column("origin"))
     return {
-        split: [(origins[i], task.origins[split][j]) for i, j in look_alikes(known, thumbnails)]
-        for split, thumbnails in looks.items()
+        split: [(origins[i], task.origins[split][j]) for i, j in look_alikes(known, own)]
+        for split, own in looks.items()
     }
 
 

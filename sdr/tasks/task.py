@@ -11,8 +11,6 @@ from pydantic import Field
 
 from sdr.base.errors import UserError
 from sdr.base.params import Section
-from sdr.corpus.thumbnail import FILE as THUMBNAILS
-from sdr.corpus.thumbnail import read_thumbnails
 
 SPLITS = ("train", "val", "test")  # val is optional
 
@@ -50,7 +48,7 @@ class Task:
         self.meta = meta
         self.name, self.metric, self.classes = meta["task"], meta["metric"], meta["classes"]
         self.multilabel = bool(meta["multilabel"])
-        self._folder, self._rows = folder, rows
+        self.folder, self._rows = folder, rows
 
     @classmethod
     def open(cls, folder: str | Path) -> "Task":
@@ -76,19 +74,12 @@ class Task:
 
     def images(self, split: str) -> np.ndarray:
         """Return the images of a split ("train", "val" or "test"), memory-mapped uint8 n×S×S×3."""
-        return np.load(self._folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
+        return np.load(self.folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
 
     def targets(self, split: str) -> np.ndarray:
         """Return the classes of a split's images: int64 n, or bool n×C where `multilabel`."""
         labels = [row["label"] for row in self._rows if row["split"] == split]
         return encode(labels, self.classes, self.multilabel)
-
-    def thumbnails(self, split: str) -> np.ndarray | None:
-        """Return the thumbnails of a split's images, n×256 int8; None of a task that is no person's own."""
-        if not (self._folder / THUMBNAILS).exists():
-            return None
-        rows = [row["split"] == split for row in self._rows]
-        return read_thumbnails(self._folder)[rows]
 
     @cached_property
     def origins(self) -> dict[str, list[str]]:

@@ -18,8 +18,10 @@ from sdr.train.training import Init, Source
 class Pretrain(Section):
     """The baseline: plain self-supervised learning, of all images at a sub-net's width unless a comparison asks for others."""
 
-    init: str = Field(min_length=1)  # RANDOM, or what `sdr.compare.start.open_start` takes
-    init_warmup: float = Field(ge=0, le=1e6)  # epochs in which a new head learns alone
+    init: str = Field(min_length=1)
+    """RANDOM, or what `sdr.compare.start.open_start` takes."""
+    init_warmup: float = Field(ge=0, le=1e6)
+    """Epochs in which a new head learns alone."""
     epochs: PositiveFloat = Field(le=1e6)
     epoch: Literal["part", "corpus"]
     part: PartName

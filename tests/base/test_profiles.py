@@ -42,7 +42,16 @@ INHERITED = {
     "detectors",
     *NAMED,
 }
-INHERITED |= {"data.max_bad_fraction", "calibrate.images", "embed.batch_size", "pretrain.log_every", "sdr.log_every"}
+INHERITED |= {
+    "backbone.avg_down",
+    "pretrain.init",
+    "pretrain.init_warmup",
+    "data.max_bad_fraction",
+    "calibrate.images",
+    "embed.batch_size",
+    "pretrain.log_every",
+    "sdr.log_every",
+}
 """What a profile may leave to params.yaml: how a step is computed, how networks are looked at and evaluated, and on what."""
 
 

@@ -38,7 +38,7 @@ stages:
   evaluate_routed:
     foreach: ${tasks}
     do:
-      cmd: python stages/stage.py evaluate_routed artifacts/eval/sdr/shapes.json artifacts/route/shapes/ranking.csv
+      cmd: python stages/stage.py evaluate_routed artifacts/eval/sdr/shapes.json artifacts/route/shapes/ranking.csv artifacts/route/shapes/route.json
       deps: [artifacts/sdrnet]
       params: [seed, sdr]
       outs: ["artifacts/eval/sdr/${key}.json", "artifacts/route/${key}"]
@@ -65,6 +65,7 @@ found = {
     "timing": {"images": 5, "seconds": 1.5, "device": "cpu"},
     "baseline": {"macs": 10**12},
     "sdrnet": {"macs": {"w0": 10**12, "subnet": 10**12}, "w0_images": 0},
+    "route": {"verdict": "take it"},
     "eval": {"networks": {network: {"linear": score, "knn": score - 9}}},
 }
 for out in map(pathlib.Path, outs):

@@ -154,7 +154,9 @@ def test_it_has_all_that_it_should_and_nothing_to_do(finished):
     kept = {
         path.relative_to(finished.root).as_posix() for path in (finished.root / ".scratch").rglob("*") if path.is_file()
     }
-    live = {".scratch/checked", ".scratch/runs.csv", ".scratch/live/pretrain.csv", ".scratch/live/train_sdr.csv"}
+    live = {".scratch/checked", ".scratch/runs.csv"} | {
+        f".scratch/live/{name}.csv" for name in ("pretrain", "pretrain-probe", "train_sdr", "train_sdr-probe")
+    }
     assert live <= kept and all(name in live or "/manifests/" in name or "/dvc-lock/" in name for name in kept)
 
 

@@ -131,6 +131,8 @@ def changed(changes: dict[str, Any], profile: str = "") -> dict[str, Any]:
     params = merge(params, TINY) | EMPTY | {"tasks": TASKS}
     for name, value in changes.items():
         *path, last = name.split(".")
+        if path == ["adapt"]:  # of another task
+            last, value = next(iter(TASKS)), value | {"images": 40, "steps": 8}
         place = params
         for key in path:
             place = place[key]

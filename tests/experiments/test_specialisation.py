@@ -17,7 +17,7 @@ RANKING = "rank,subnet,prior,gain\n1,2,0.5,6\n2,0,0.4,4\n3,1,0.1,1\n4,3,0.0,-3\n
 
 def test_every_task_of_the_default_profile_has_its_kind_of_images():
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert set(DOMAINS) == set(params["tasks"])
+    assert set(params["tasks"]) <= set(DOMAINS)  # and those of committed rows
 
 
 def test_numbers_of_a_task(tmp_path, monkeypatch):

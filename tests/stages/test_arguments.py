@@ -14,6 +14,8 @@ ENTRIES = {  # stage → arguments that it needs
     **dict.fromkeys(("manifest", "prepare_task", "route", "evaluate_routed"), ("digits",)),
     **dict.fromkeys(("manifest_detection", "prepare_detection", "route_detection", "finetune_routed"), ("demo",)),
     "check_scores": ("digits",),
+    "adapt": ("digits",),
+    "evaluate_adapted": ("digits",),
     "backbone": ("random",),
     "prune": ("thin",),
     "evaluate": ("digits", "w0"),

@@ -15,6 +15,7 @@ from tests.stages.program import run
 ROOT = Path(__file__).parents[2]
 REST = """
 score_check: {}
+adapt: {}
 networks: [baseline, w0]
 detection: {}
 detection_networks: []

@@ -5,7 +5,7 @@ import pytest
 
 from sdr.corpus.thumbnail import FILE as THUMBNAILS
 from sdr.corpus.thumbnail import to_bytes
-from sdr.tasks.judged import judged_by
+from sdr.tasks.judged import judged_by, thumbnails
 from sdr.tasks.task import Task
 from tests.evaluate.tasks import write_task
 
@@ -41,6 +41,6 @@ def test_a_class_of_one_kind_of_picture_keeps_them(tmp_path, looks):
 
 def test_a_task_without_thumbnails_is_not_compared(tmp_path):
     task = Task.open(write_task(tmp_path / "colours"))
-    assert task.thumbnails("train") is None
+    assert thumbnails(task, "train") is None
     images, targets, left_out = judged_by(task)
     assert isinstance(images, np.memmap) and (len(images), len(targets), left_out) == (30, 30, 0)
