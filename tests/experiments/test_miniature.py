@@ -88,6 +88,7 @@ def network(folder: Path, of: str) -> str:
     """Digest of all weights and statistics of the network that a row measures."""
     supernet = ["sdrnet/model.safetensors", "calibration/bn.safetensors"]
     files = {"baseline": ["baseline/model.safetensors"], "w0": supernet, "sdr": supernet}
+    files["adapted"] = ["adapted/noise/backbone/model.safetensors"]
     digest = hashlib.sha256()
     for file in files.get(of, [f"backbones/{of}/model.safetensors"]):
         digest.update((folder / "artifacts" / file).read_bytes())
@@ -109,7 +110,7 @@ def test_no_stage_runs_twice_for_the_same_inputs(mini, run):
 
 def pretraining(folder: Path) -> list:
     params = yaml.safe_load((folder / "params.yaml").read_text())
-    return [params[name] for name in ("seed", "method", "pretrain", "compute", "calibrate")]
+    return [params[name] for name in ("seed", "method", "backbone", "pretrain", "compute", "calibrate")]
 
 
 def config(folder: Path, network: str) -> dict:
