@@ -21,6 +21,7 @@ TINY = {
     "backbone": {
         "shared": [8, 8, 8, 12],
         "group": [2, 2, 2, 4],
+        "stem_width": 7,
     },  # torch 2.15 damages memory in detectors of fewer channels
     "heads": {"projection": 16, "hidden": 16},
     "pretrain": {"epochs": 2, "optimization": {"batch_size": 8}},
@@ -31,7 +32,7 @@ TINY = {
     "score_check": {"noise": {}},
     "detectors": {
         "tiny": {"iterations": 20, "steps": [12, 16], "warmup": 4, "log_every": 5}
-        | {"routing": {"rungs": [5, 10], "proxy_images": 12, "val_images": 8}}
+        | {"routing": {"rungs": [5], "proxy_images": 12, "val_images": 8}}
     },
 }
 SAVES = "seconds: float = 60.0"  # of sdr/base/checkpoint.py: least time between two states
