@@ -4,6 +4,7 @@ Paired over seeds, mean and 95 % interval (`paired`), as `metrics/experiments/ga
 is the baseline trained on, and whose row `CHOICE` is the routed choice.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,15 +29,26 @@ def write_gain(sets: Path = SETS, measured: Path = FOLDER) -> str:
     Raises:
         UserError: a set lacks the row, or its rows did not cost the same.
     """
-    found = {}
-    for corpus, name in CORPORA.items():
-        if name in set_names(sets):
-            if gain := gain_of(name, read_set(name, sets), read_lines(measured / f"{name}.csv")):
-                found[corpus] = gain
+    found = of_corpora(gain_of, sets, measured)
     if not found:
         return f"gain: two seeds of {' or '.join(CORPORA.values())} are needed"
     write_json(measured / "gain.json", found)
     return "; ".join(f"gain on {corpus}: {_words(gain)}" for corpus, gain in found.items())
+
+
+def of_corpora(
+    find: Callable[[str, ExperimentSet, list[Line]], dict | None], sets: Path, measured: Path
+) -> dict[str, dict]:
+    """Corpus → what `find` says of its set's name, set and rows, where it says anything."""
+    there = {corpus: name for corpus, name in CORPORA.items() if name in set_names(sets)}
+    said = {c: find(name, read_set(name, sets), read_lines(measured / f"{name}.csv")) for c, name in there.items()}
+    return {corpus: found for corpus, found in said.items() if found is not None}
+
+
+def origin(name: str, rows: list[Line]) -> dict[str, str]:
+    """What a result of a set's rows names: device, commit, command."""
+    named = {what: ", ".join(sorted({getattr(row, what) for row in rows})) for what in ("device", "commit")}
+    return named | {"command": f"make experiments SET={name} && make tables"}
 
 
 def gain_of(name: str, of_set: ExperimentSet, lines: list[Line]) -> dict[str, Any] | None:
@@ -64,10 +76,7 @@ def gain_of(name: str, of_set: ExperimentSet, lines: list[Line]) -> dict[str, An
         low, high = found.interval or (found.sample.mean, found.sample.mean)  # the same difference with every seed
         gain[protocol] = {"mean": round(found.sample.mean, 3), "low": round(low, 3), "high": round(high, 3)}
     gain["teramacs"] = {"choice": round(spent, 3), "reference": round(allowed, 3)}
-    rows = [row[seed] for row in (ours, reference) for seed in seeds]
-    gain["device"] = ", ".join(sorted({line.device for line in rows}))
-    gain["commit"] = ", ".join(sorted({line.commit for line in rows}))
-    return gain | {"command": f"make experiments SET={name} && make tables"}
+    return gain | origin(name, [row[seed] for row in (ours, reference) for seed in seeds])
 
 
 def _words(gain: dict[str, Any]) -> str:

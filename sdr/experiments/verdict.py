@@ -14,10 +14,10 @@ from scipy.stats import binomtest
 
 from sdr.base.errors import UserError
 from sdr.base.outputs import write_json
-from sdr.experiments.gain import CHOICE, CORPORA
-from sdr.experiments.measured import FOLDER, VERDICTS, Line, read_lines
+from sdr.experiments.gain import CHOICE, CORPORA, of_corpora, origin
+from sdr.experiments.measured import FOLDER, VERDICTS, Line
 from sdr.experiments.sets import FOLDER as SETS
-from sdr.experiments.sets import ExperimentSet, read_set, set_names
+from sdr.experiments.sets import ExperimentSet
 from sdr.report.scores import PROTOCOLS
 
 BASELINE = "the baseline that it starts from"
@@ -30,11 +30,7 @@ def write_verdicts(sets: Path = SETS, measured: Path = FOLDER) -> str:
     Raises:
         UserError: a set lacks one of the two rows.
     """
-    found = {}
-    for corpus, name in CORPORA.items():
-        if name in set_names(sets):
-            if held := held_of(name, read_set(name, sets), read_lines(measured / f"{name}.csv")):
-                found[corpus] = held
+    found = of_corpora(held_of, sets, measured)
     if not found:
         return f"verdict: a seed of {' or '.join(CORPORA.values())} is needed"
     write_json(measured / "verdict.json", found)
@@ -69,10 +65,7 @@ def held_of(name: str, of_set: ExperimentSet, lines: list[Line]) -> dict[str, An
         found[protocol] = _share([gain >= 0 for gain in gains[TAKE]])
         means = {word: round(fmean(values), 3) if values else None for word, values in gains.items()}
         found[protocol] |= {"difference": means}
-    both = [row[seed] for row in (ours, base) for seed in seeds]
-    found["device"] = ", ".join(sorted({line.device for line in both}))
-    found["commit"] = ", ".join(sorted({line.commit for line in both}))
-    return found | {"command": f"make experiments SET={name} && make tables"}
+    return found | origin(name, [row[seed] for row in (ours, base) for seed in seeds])
 
 
 def _share(held: list[bool]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`sdr adapt` where a small pipeline has run."""
 
 import json
-import sys
 from dataclasses import fields
 
 import numpy as np
@@ -11,14 +10,13 @@ import torch
 import yaml
 from PIL import Image
 
-from sdr import cli
 from sdr.nets.calibrate import statistics
 from tests.train import toys
 from tests.train.test_adapt import SHOW, make_artifacts, recipe
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, sdr):
     """Run a command line beside `artifacts`, params.yaml and pictures of a task in `mine`; return what it printed, or its error."""
     make_artifacts(tmp_path, monkeypatch)
     shared = recipe().common
@@ -31,19 +29,7 @@ def run(tmp_path, monkeypatch, capsys):
         path = tmp_path / f"mine/birds/{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((16, 16, 3), 4 * i, np.uint8)).save(path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SDR_SCRATCH", str(tmp_path / "scratch"))
-
-    def run(line: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["sdr", *line.split()])
-        try:
-            cli.main()
-        except SystemExit as left:
-            assert left.code != 2, capsys.readouterr().err
-            return str(left.code)
-        return capsys.readouterr().out
-
-    return run
+    return lambda line: sdr(*line.split())
 
 
 def test_the_network_is_exported_with_a_card(run, tmp_path):

@@ -41,22 +41,10 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def run(place, tmp_path, monkeypatch, capsys):
+def run(place, monkeypatch, sdr):
     """Run a command of these words in a new folder; return what it printed, or its error."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SDR_DEVICE", "cpu")
-    monkeypatch.setenv("SDR_SCRATCH", str(tmp_path / "scratch"))
-
-    def run(*words) -> str:
-        monkeypatch.setattr(sys, "argv", ["sdr", *map(str, words)])
-        try:
-            cli.main()
-        except SystemExit as left:
-            assert left.code != 2, capsys.readouterr().err
-            return str(left.code)
-        return capsys.readouterr().out
-
-    return run
+    return sdr
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import timm
 import torch
 from PIL import Image
 
-from sdr import cli
 from sdr.nets.embed import evaluation_view
 from sdr.route.bundle import open_bundle
 from sdr.route.candidates import Choice, backbone_of
@@ -34,22 +32,10 @@ def workplace(tmp_path_factory):
 
 
 @pytest.fixture
-def run(workplace, tmp_path, monkeypatch, capsys):
+def run(workplace, sdr):
     """Run a command line in a new folder; return what it printed, or its error. NET and PICTURES stand for paths."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SDR_SCRATCH", str(tmp_path / "scratch"))
-
-    def run(line: str) -> str:
-        words = {"NET": str(workplace / "net"), "PICTURES": str(workplace / "pictures")}
-        monkeypatch.setattr(sys, "argv", ["sdr", *(words.get(word, word) for word in line.split())])
-        try:
-            cli.main()
-        except SystemExit as left:
-            assert left.code != 2, capsys.readouterr().err
-            return str(left.code)
-        return capsys.readouterr().out
-
-    return run
+    words = {"NET": workplace / "net", "PICTURES": workplace / "pictures"}
+    return lambda line: sdr(*(words.get(word, word) for word in line.split()))
 
 
 def load(path):
