@@ -1,9 +1,8 @@
 """The one reader of picture files: for the corpus, for tasks, for commands. Which formats, how large, which way up, and what is bad.
 
 Formats are a list: those that people use and whose decoders start no program (Pillow starts `gs` for an EPS, whatever its name
-ends in). What a file costs at most is bounded by its pixels: about 8 bytes of memory each (AVIF 10, WebP 17, JPEG
-2000 25), and on one core at the largest size allowed some 10 s (AVIF 20, BMP 45, JPEG 2000 70, QOI 130,
-PPM 230). Of large ones one is decoded at a time.
+ends in). What a file costs is bounded by its pixels, not by a clock: about 8 bytes of memory each, three times that for JPEG 2000.
+Of large ones one is decoded at a time.
 """
 
 import io
